@@ -1,14 +1,37 @@
-"""Rows to columns."""
+"""Rows to columns: quickly when all is well, carefully where it is not.
 
-from collections.abc import Mapping, Sequence
+Each column first meets a few whole-column checks (its set of types, set arithmetic for
+choices, lowest and highest value). Only a column that fails one is read cell by cell, and
+only that reading (`CellRule.judge`) decides; the quick checks may doubt too much, never too
+little.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from operator import itemgetter
+from types import NoneType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from berth.field import Field
-from berth.problems import Problem
+from berth.cells import CellRule, Finding
+from berth.field import MISSING_STRING, Field
+from berth.problems import InvalidInput, Problem, escaped, nearest, pointer, shown
+from berth.textcells import native
+
+_MOST_REPORTED = 100
+_EXACT = 2.0**53  # every whole number up to here is a double of its own
+_FEW = 32  # below this many cells a Python loop beats numpy's call overhead
+_KINDS: dict[str, frozenset[type]] = {
+    "number": frozenset({int, float}),
+    "integer": frozenset({int, float}),
+    "string": frozenset({str}),
+    "boolean": frozenset({bool, int, float}),
+}
+_ABSENT = object()  # a cell whose row was already refused
+Values = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +50,296 @@ class Coerced:
     indices: NDArray[np.int64] | None = None
 
 
+class _Found(NamedTuple):
+    """A finding and its place: the row, and the field's name as a pointer's token."""
+
+    row: int
+    token: str
+    finding: Finding
+
+
+class _Column:
+    """One field's plan: everything about it that does not depend on the values."""
+
+    def __init__(self, about: Field) -> None:
+        self.field = about
+        self.rule = CellRule(about)
+        self.token = escaped(about.name)
+        self._text = about.type == "string"
+        self._kinds = _KINDS[about.type] | ({NoneType} if about.nullable else frozenset())
+        self._allowed = self._allowed_values()
+        self._low = max(-_EXACT, -_EXACT if about.minimum is None else about.minimum)
+        self._high = min(_EXACT, _EXACT if about.maximum is None else about.maximum)
+
+    def _allowed_values(self) -> frozenset[Any] | None:
+        known = self.rule.choices
+        if self.field.type == "boolean":
+            known = frozenset({0, 1}) if known is None else known
+        if known is None:
+            return None
+        return known | {None} if self.field.nullable else known
+
+    def quick(self, values: Values) -> NDArray[Any] | None:
+        """The column [n, 1] if it is plainly good; None if it needs the careful reading."""
+        kinds = set(map(type, values))
+        if not kinds <= self._kinds:
+            return None
+        if self._allowed is not None and not self._allowed.issuperset(values):
+            return None
+        holes = NoneType in kinds
+        return self._texts(values, holes) if self._text else self._numbers(values, kinds, holes)
+
+    def _texts(self, values: Values, holes: bool) -> NDArray[Any] | None:
+        if holes:
+            values = [MISSING_STRING if value is None else value for value in values]
+        try:
+            "".join(values).encode()
+        except UnicodeEncodeError:
+            return None
+        return np.array(values, dtype=object)[:, None]
+
+    def _numbers(self, values: Values, kinds: set[type], holes: bool) -> NDArray[Any] | None:
+        try:
+            array = np.array(values, dtype=np.float64)
+        except OverflowError:  # an integer beyond any double
+            return None
+        if holes:
+            values = [value for value in values if value is not None]
+        if values and not self._is_within(values, array[~np.isnan(array)] if holes else array):
+            return None
+        if float in kinds and self.field.type == "integer":
+            known = array[~np.isnan(array)] if holes else array
+            if not np.array_equal(known, np.rint(known)):
+                return None
+        return array[:, None]
+
+    def _is_within(self, values: Values, array: NDArray[np.float64]) -> bool:
+        """Every value in the field's range and exact; false, too, for NaN and infinities."""
+        low, high = self._low, self._high
+        if len(values) < _FEW:
+            return all(low <= value <= high for value in values)
+        return bool(low <= array.min() and array.max() <= high)
+
+    def careful(self, values: Values, found: list[_Found]) -> NDArray[Any]:
+        """The column [n, 1], each cell judged by itself; adds to what was found."""
+        cells = np.empty((len(values), 1), dtype=object if self._text else np.float64)
+        for i, value in enumerate(values):
+            if value is _ABSENT:
+                continue
+            cells[i, 0], findings = self.rule.judge(value)
+            found.extend(_Found(i, self.token, finding) for finding in findings)
+        return cells
+
+
 class Coercion:
+    """The plans of a signature's fields, made once, used for every call."""
+
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._fields = fields
+        self._columns = [_Column(about) for about in fields]
+        self._names = [about.name for about in fields]
+        self._known = frozenset(self._names)
+        self._all_required = all(about.required for about in fields)
+        self._cells = itemgetter(*self._names, self._names[0])  # one more: always a tuple
 
     def rows(self, rows: Sequence[object]) -> Coerced:
-        raise NotImplementedError
+        """See Signature.coerce."""
+        if not isinstance(rows, list | tuple):
+            detail = "instances must be a list of objects, one for each row."
+            raise InvalidInput([Problem("/instances", "wrong_type", detail)])
+        found: list[_Found] = []
+        values = self._quick_values(rows)
+        if values is None:
+            values = self._careful_values(rows, found)
+        return self._strict(
+            values, len(rows), found, lambda row, token: f"/instances/{row}/{token}"
+        )
 
     def columns(self, columns: Mapping[str, Any]) -> Coerced:
-        raise NotImplementedError
+        """See Signature.coerce_columns."""
+        if not isinstance(columns, Mapping):
+            detail = "columns must be an object that holds one list for each field."
+            raise InvalidInput([Problem("/columns", "wrong_type", detail)])
+        errors = [
+            Problem(pointer("columns", name), "unknown_field", self._unknown(name))
+            for name in list(columns)[:_MOST_REPORTED]
+            if name not in self._known
+        ]
+        lists, rows = self._lists(columns, errors, "/columns")
+        values = [_filled(lists.get(name), column, rows) for name, column in self._plans()]
+        return self._strict(values, rows, [], "/columns/{token}/{row}".format)
 
     def file(
         self, columns: Mapping[str, Any], first: int
     ) -> tuple[Coerced, dict[int, list[Problem]]]:
-        raise NotImplementedError
+        """See Signature.coerce_lenient."""
+        lists, rows = self._lists(columns, [], "")
+        found: list[_Found] = []
+        values = []
+        for name, column in self._plans():
+            cells = native(column.field.type, lists[name]) if name in lists else None
+            values.append(_patched(_filled(cells, column, rows), column.field))
+        arrays = self._arrays(values, found)
+        fatal = {item.row for item in found if item.finding.fatal}
+        bad: dict[int, list[Problem]] = {row: [] for row in sorted(fatal)}
+        warnings = []
+        for row, token, finding in sorted(found):
+            problem = Problem(f"/rows/{first + row}/{token}", finding.code, finding.detail)
+            if row not in bad:
+                warnings.append(problem)
+            elif finding.fatal:
+                bad[row].append(problem)
+        indices = np.setdiff1d(np.arange(rows), list(bad), assume_unique=True)
+        if bad:
+            arrays = {name: array[indices] for name, array in arrays.items()}
+        return Coerced(arrays, len(indices), _shortened(warnings), indices), bad
+
+    def _plans(self) -> Iterator[tuple[str, _Column]]:
+        return zip(self._names, self._columns, strict=True)
+
+    def _quick_values(self, rows: Sequence[Any]) -> Sequence[Values] | None:
+        """The rows' values by field, if every row is plainly an object with fitting keys."""
+        if set(map(type, rows)) != {dict}:
+            return None
+        try:
+            if set(map(len, rows)) == {len(self._names)}:
+                return list(zip(*map(self._cells, rows), strict=True))[:-1]
+            if self._all_required or not self._known.issuperset(chain.from_iterable(rows)):
+                return None
+            return [_picked(rows, column.field) for column in self._columns]
+        except KeyError:
+            return None
+
+    def _careful_values(self, rows: Sequence[object], found: list[_Found]) -> Sequence[Values]:
+        """The rows' values by field; a refused row's cells are _ABSENT."""
+        values: list[list[Any]] = [[_ABSENT] * len(rows) for _ in self._columns]
+        for i, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                detail = f"Row {i} must be an object of field names and values, but it is "
+                found.append(_Found(i, "", _fatal("not_an_object", f"{detail}{shown(row)}.")))
+                continue
+            for cells, column in zip(values, self._columns, strict=True):
+                about = column.field
+                if about.name in row or not about.required:
+                    cells[i] = row.get(about.name, about.default)
+                else:
+                    found.append(_Found(i, column.token, column.rule.absent()))
+            for name in row:
+                if name not in self._known:
+                    finding = _fatal("unknown_field", self._unknown(str(name)))
+                    found.append(_Found(i, escaped(str(name)), finding))
+        return values
+
+    def _lists(
+        self, columns: Mapping[str, Any], errors: list[Problem], at: str
+    ) -> tuple[dict[str, list[Any]], int]:
+        """The known columns as equally long lists, and their length; raises InvalidInput."""
+        lists = {}
+        for name, column in self._plans():
+            if name in columns:
+                cells = _listed(columns[name])
+                if cells is not None:
+                    lists[name] = cells
+                    continue
+                detail = f'"{name}" must be a list with one value for each row.'
+                errors.append(Problem(f"{at}/{column.token}", "wrong_type", detail))
+            elif column.field.required:
+                detail = self._no_column(name, columns)
+                errors.append(Problem(f"{at}/{column.token}", "missing", detail))
+        rows = max(map(len, lists.values()), default=0)
+        for name, cells in lists.items():
+            if len(cells) != rows:
+                detail = f'"{name}" has {len(cells)} values, but the longest column has {rows}.'
+                problem = Problem(
+                    at + pointer(name), "unequal_length", f"{detail} Make them equal."
+                )
+                errors.append(problem)
+        if errors:
+            raise InvalidInput(_shortened(errors))
+        return lists, rows
+
+    def _arrays(self, values: Sequence[Values], found: list[_Found]) -> dict[str, NDArray[Any]]:
+        arrays = {}
+        for column, cells in zip(self._columns, values, strict=True):
+            array = column.quick(cells)
+            if array is None:
+                array = column.careful(cells, found)
+            arrays[column.field.name] = array
+        return arrays
+
+    def _strict(
+        self,
+        values: Sequence[Values],
+        rows: int,
+        found: list[_Found],
+        at: Callable[..., str],
+    ) -> Coerced:
+        """All or nothing: the columns with their warnings, or InvalidInput."""
+        arrays = self._arrays(values, found)
+        if not found:
+            return Coerced(arrays, rows)
+        errors: list[Problem] = []
+        warnings: list[Problem] = []
+        for row, token, finding in sorted(found):
+            problem = Problem(
+                at(row=row, token=token).removesuffix("/"), finding.code, finding.detail
+            )
+            (errors if finding.fatal else warnings).append(problem)
+        if errors:
+            raise InvalidInput(_shortened(errors))
+        return Coerced(arrays, rows, _shortened(warnings))
+
+    def _unknown(self, name: str) -> str:
+        near = nearest(name, self._known)
+        hint = f'Did you mean "{near[0]}"?' if near else f"It has {_some(self._names)}."
+        return f"The model has no field {shown(name)}. {hint}"
+
+    def _no_column(self, name: str, columns: Mapping[str, Any]) -> str:
+        near = nearest(name, (str(key) for key in columns if key not in self._known), limit=3)
+        hint = f"Did you mean {_some(near)}?" if near else f"There are {_some(list(columns))}."
+        return f'The column "{name}" is missing, and the model needs it. {hint}'
+
+
+def _fatal(code: str, detail: str) -> Finding:
+    return Finding(code, detail, fatal=True)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Up to ten names, quoted, as they stand in a sentence."""
+    listed = ", ".join(shown(name) for name in names[:10])
+    return f"{listed} and {len(names) - 10} more" if len(names) > 10 else listed or "none"
+
+
+def _shortened(problems: list[Problem]) -> list[Problem]:
+    """The first hundred, and how many more there are."""
+    more = len(problems) - _MOST_REPORTED
+    if more <= 0:
+        return problems
+    detail = f"And {more:,} more like these. Look at the first ones, then try again."
+    return [*problems[:_MOST_REPORTED], Problem("", "more", detail)]
+
+
+def _listed(cells: Any) -> list[Any] | None:
+    """A column as a list of Python values; None if it is none."""
+    if isinstance(cells, np.ndarray):
+        return cells.ravel().tolist() if cells.size == len(cells) else None
+    if hasattr(cells, "to_list"):  # a polars or pandas Series
+        cells = cells.to_list()
+    return list(cells) if isinstance(cells, list | tuple) else None
+
+
+def _filled(cells: Values | None, column: _Column, rows: int) -> Values:
+    """A column that was left out takes the field's default, else null."""
+    return [column.field.default] * rows if cells is None else cells
+
+
+def _patched(cells: Values, about: Field) -> Values:
+    """An empty cell of a file counts as left out, where the field may be left out."""
+    if about.required or about.default is None or None not in cells:
+        return cells
+    return [about.default if cell is None else cell for cell in cells]
+
+
+def _picked(rows: Sequence[Any], about: Field) -> Values:
+    if about.required:
+        return list(map(itemgetter(about.name), rows))
+    return [row.get(about.name, about.default) for row in rows]

@@ -65,8 +65,9 @@ def _heir(field: Field, ancestor: Field | None) -> Field:
     ruled = {key for rule in ancestor.enforced for key in _ENFORCED_BY[rule]}
     blank = {key for key in _PRESENTED if getattr(field, key) in ("", None)}
     carried = {key: getattr(ancestor, key) for key in ancestor.edited | ruled | blank}
-    edited = field.edited | ancestor.edited
-    heir = replace(field, **carried, enforced=field.enforced | ancestor.enforced, edited=edited)
+    carried["enforced"] = field.enforced | ancestor.enforced
+    carried["edited"] = field.edited | ancestor.edited
+    heir = replace(field, **carried)
     if not list(contradictions(heir)):
         return heir
     # A new pipeline may no longer bear an old rule (a range that it now starts above, a

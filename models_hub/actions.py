@@ -1,0 +1,221 @@
+"""What can be done to models and versions. Each verb: permission, transaction, audit, event."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Max, Sum
+from django.utils import timezone
+
+from berth.signature import Signature
+from models_hub import sealing, storage
+from models_hub.doors import get_model_for, get_version_for
+from models_hub.formats import recognise
+from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
+from portal.access import Caller, Permission, record
+from portal.errors import Conflict, Invalid, TooLarge
+from portal.models import Organisation
+from portal.tenancy import current
+from portal.turns import Kind, announce
+from portal.uploads import Received
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+ACTIVE_AT_BIRTH = {Architecture.EMBEDDED, Architecture.OFFLINE}
+
+
+def create_model(caller: Caller, slug: str, name: str, description: str = "") -> HostedModel:
+    """A model without a version yet, embedded and offline from the start.
+
+    Raises Invalid for a slug that can't stand in an address, Conflict when it is taken.
+    """
+    caller.require(Permission.PUBLISH)
+    if not SLUG.fullmatch(slug):
+        raise Invalid.field(
+            "slug", "bad_slug", "A slug has 1 to 63 small letters, digits and inner hyphens."
+        )
+    if not name.strip() or len(name) > 120:
+        raise Invalid.field("name", "bad_name", "A name has 1 to 120 characters.")
+    try:
+        with transaction.atomic():
+            model = HostedModel.objects.create(
+                slug=slug,
+                name=name.strip(),
+                description=description.strip(),
+                created_by=caller.actor,
+            )
+            for architecture in Architecture:
+                active = architecture in ACTIVE_AT_BIRTH
+                Deployment.objects.create(model=model, architecture=architecture, is_active=active)
+            record(caller, "model.created", model)
+    except IntegrityError as error:
+        raise Conflict(f"There is a model “{slug}” already.", code="slug_taken") from error
+    return model
+
+
+def upload_version(
+    caller: Caller,
+    slug: str,
+    artifact: Received,
+    sample: Received | None = None,
+    *,
+    target: str = "",
+    notes: str = "",
+    metrics: Mapping[str, Any] | None = None,
+) -> Version:
+    """Store the files and record a version; a worker will inspect it.
+
+    The files are stored, durably, before the version exists: what is acknowledged is there.
+    Raises Invalid for a file that no format recognises, TooLarge beyond the quota.
+    """
+    caller.require(Permission.PUBLISH)
+    model = get_model_for(caller, slug)
+    with artifact.path.open("rb") as stream:
+        format_ = recognise(stream.read(4096), artifact.filename)
+    _check_quota(artifact.size + (sample.size if sample else 0))
+    for file in filter(None, (artifact, sample)):
+        storage.put_file(current(), file.sha256, file.path)
+    with transaction.atomic():
+        version = Version.objects.create(
+            model=model,
+            number=_next_number(caller, slug),
+            format=format_,
+            filename=artifact.filename,
+            sha256=artifact.sha256,
+            size=artifact.size,
+            sample_sha256=sample.sha256 if sample else "",
+            sample_filename=sample.filename if sample else "",
+            sample_size=sample.size if sample else 0,
+            target=target,
+            notes=notes,
+            metrics=dict(metrics or {}),
+            report={"stages": [sealing.stage("received", f"{artifact.size:,} bytes")]},
+            created_by=caller.actor,
+        )
+        record(caller, "version.uploaded", version, sha256=artifact.sha256)
+        announce(Kind.INSPECT)
+    return version
+
+
+def _next_number(caller: Caller, slug: str) -> int:
+    model = get_model_for(caller, slug, lock=True)
+    return (Version.objects.filter(model=model).aggregate(top=Max("number"))["top"] or 0) + 1
+
+
+def _check_quota(size: int) -> None:
+    quota = Organisation.objects.get(pk=current()).storage_quota
+    uploads = Version.objects.filter(derived_from=None)
+    sums = uploads.aggregate(a=Sum("size"), b=Sum("sample_size"), c=Sum("bundle_size"))
+    used = sum(value or 0 for value in sums.values())
+    if used + size > quota:
+        raise TooLarge(
+            f"Your organisation stores {used / 1e9:.2f} of its {quota / 1e9:.2f} GB;"
+            f" this upload of {size / 1e9:.2f} GB does not fit.",
+            code="quota",
+        )
+
+
+def promote(caller: Caller, slug: str, number: int) -> HostedModel:
+    """Version ``number`` answers from now on. Raises Conflict when it is not ready."""
+    caller.require(Permission.PUBLISH)
+    with transaction.atomic():
+        model = get_model_for(caller, slug, lock=True)
+        version = get_version_for(caller, slug, number)
+        if version.status != Version.Status.READY:
+            raise Conflict(
+                f"Version {number} is {version.get_status_display().lower()}; only a version that"
+                " is ready can be promoted.",
+                code="not_ready",
+            )
+        if model.live_id == version.pk:
+            return model
+        before = _live_number(model)
+        model.before = [*model.before, before][-50:] if before else model.before
+        _make_live(caller, model, version, ModelEvent.Type.PROMOTED)
+    return model
+
+
+def roll_back(caller: Caller, slug: str) -> HostedModel:
+    """The version that was live before is live again. Raises Conflict when there was none."""
+    caller.require(Permission.PUBLISH)
+    with transaction.atomic():
+        model = get_model_for(caller, slug, lock=True)
+        if not model.before:
+            raise Conflict("No other version was live before this one.", code="nothing_before")
+        version = get_version_for(caller, slug, model.before[-1])
+        model.before = model.before[:-1]
+        _make_live(caller, model, version, ModelEvent.Type.ROLLED_BACK)
+    return model
+
+
+def _live_number(model: HostedModel) -> int | None:
+    return model.live.number if model.live else None
+
+
+def _make_live(
+    caller: Caller, model: HostedModel, version: Version, type_: ModelEvent.Type
+) -> None:
+    before = _live_number(model)
+    model.live = version
+    model.save(update_fields=["live", "before"])
+    write_event(caller, model, type_, version)
+    record(caller, f"model.{type_.value}", model, version=version.number, before=before)
+
+
+def write_event(
+    caller: Caller,
+    model: HostedModel,
+    type_: ModelEvent.Type,
+    version: Version | None = None,
+    architecture: str = "",
+) -> ModelEvent:
+    """A line of the feed, in the transaction of the deed. Offsets are gapless per organisation:
+    a lock of the organisation's feed is held to the transaction's end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"feed {current()}"]
+        )
+    last = ModelEvent.objects.aggregate(top=Max("offset"))["top"] or 0
+    return ModelEvent.objects.create(
+        offset=last + 1,
+        type=type_,
+        model=model,
+        version=version.number if version else None,
+        sha256=version.bundle_sha256 if version else "",
+        architecture=architecture,
+        actor=caller.actor,
+    )
+
+
+def correct_signature(
+    caller: Caller, slug: str, number: int, changes: Sequence[Mapping[str, Any]]
+) -> Version:
+    """A person's corrections of a version's signature, as a new version of the same pipeline.
+
+    A sealed version never changes, so the correction is sealed as the next number: it can be
+    tried, promoted and rolled back like any other. ``changes`` name a field each and any of
+    label, help, unit, choices, minimum, maximum, default, required, enforced. Raises
+    InvalidSignature with pointers when they contradict themselves.
+    """
+    caller.require(Permission.PUBLISH)
+    source = get_version_for(caller, slug, number)
+    if source.status != Version.Status.READY:
+        raise Conflict(f"Version {number} has no sealed signature to correct.", code="not_ready")
+    signature = Signature.from_json(source.signature).corrected(list(changes))
+    with transaction.atomic():
+        version = Version(
+            organisation_id=current(),
+            model=source.model,
+            number=_next_number(caller, slug),
+            derived_from=source.number,
+            notes=f"Signature of version {source.number} corrected.",
+            created_by=caller.actor,
+            status=Version.Status.READY,
+            ended=timezone.now(),
+        )
+        for name in ("format", "filename", "sha256", "size", "target", "metrics", "report"):
+            setattr(version, name, getattr(source, name))
+        sealing.reseal(version, source, signature)
+        version.save(force_insert=True)
+        record(caller, "version.corrected", version, of=source.number)
+    return version

@@ -1,0 +1,150 @@
+"""Inspecting an upload: claimed from the database, opened in the sandbox, sealed or refused.
+
+A claim is a lease: a worker that dies loses it, and another takes the version up from the start.
+"""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.db import connection
+from django.utils import timezone
+
+from berth.signature import Signature
+from models_hub import sandbox, sealing, storage
+from models_hub.formats import Refused
+from models_hub.models import Version
+from portal.access import record, system
+from portal.tenancy import current, scope
+
+log = structlog.get_logger()
+LEASE_SECONDS = 180
+MOST_ATTEMPTS = 3
+UNFINISHED = "SELECT 1 FROM models_hub_version WHERE status = 'inspecting'"
+
+_CLAIM = """
+UPDATE models_hub_version
+SET lease_until = clock_timestamp() + %s * interval '1 second', attempt = attempt + 1
+WHERE id = (
+    SELECT id FROM models_hub_version
+    WHERE status = 'inspecting' AND organisation_id = %s
+      AND (lease_until IS NULL OR lease_until < clock_timestamp())
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING id
+"""
+
+
+def claim() -> Version | None:
+    """The longest waiting version of the organisation in scope, leased to the caller."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [LEASE_SECONDS, current()])
+        row = cursor.fetchone()
+    return Version.objects.select_related("model").get(pk=row[0]) if row else None
+
+
+def inspect(version: Version) -> None:
+    """Take a claimed version to ready or refused. Enters the organisation's scope as needed:
+    no transaction is open while the sandbox works."""
+    progress = _Progress(version)
+    try:
+        if version.attempt > MOST_ATTEMPTS:
+            raise Refused("inspection_crashed", "Inspecting this file failed three times.")
+        found = _in_sandbox(version, progress)
+        started = time.monotonic()
+        with scope(version.organisation_id):
+            _seal(version, found, progress, started)
+    except Refused as refusal:
+        with scope(version.organisation_id):
+            _refuse(version, refusal, progress)
+    except _Overtaken:
+        log.warning("inspection_overtaken", version=str(version))
+
+
+class _Progress:
+    """The report's stages, saved as they happen so that the page can show them."""
+
+    def __init__(self, version: Version) -> None:
+        self.version = version
+        self.stages = [s for s in version.report.get("stages", []) if s["name"] == "received"]
+
+    def __call__(self, name: str, status: str, detail: str, seconds: float) -> None:
+        self.note(name, status, detail, seconds)
+        report = {**self.version.report, "stages": self.stages}
+        with scope(self.version.organisation_id):
+            Version.objects.filter(pk=self.version.pk).update(report=report)
+
+    def note(self, name: str, status: str, detail: str, seconds: float) -> None:
+        line = sealing.stage(name, detail, status=status, seconds=seconds)
+        self.stages = [s for s in self.stages if s["name"] != name] + [line]
+
+
+def _in_sandbox(version: Version, progress: _Progress) -> sandbox.Inspection:
+    with ExitStack() as stack:
+        path = _fetch(stack, version.organisation_id, version.sha256, version.filename)
+        sample = (
+            _fetch(stack, version.organisation_id, version.sample_sha256, version.sample_filename)
+            if version.sample_sha256
+            else None
+        )
+        return sandbox.inspect(
+            path, version.format, sample=sample, target=version.target or None, on_stage=progress
+        )
+
+
+def _fetch(stack: ExitStack, organisation_id: Any, sha256: str, filename: str) -> Path:
+    suffix = Path(filename).suffix.lower()
+    return stack.enter_context(storage.local_copy(organisation_id, sha256, suffix))
+
+
+def _seal(
+    version: Version, found: sandbox.Inspection, progress: _Progress, started: float
+) -> None:
+    signature = _with_corrections(version, found.signature)
+    sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden})
+    progress.note("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)
+    version.report = {
+        **found.report,
+        "stages": progress.stages,
+        "architectures": sealing.architectures(len(found.onnx)),
+    }
+    _end(version, Version.Status.READY)
+    record(system(current()), "version.sealed", version, sha256=sealed.sha256)
+
+
+def _with_corrections(version: Version, signature: Signature) -> Signature:
+    """What people said of the fields before holds for the next upload too."""
+    before = (
+        Version.objects.filter(model=version.model, status=Version.Status.READY)
+        .exclude(signature=None)
+        .first()
+    )
+    return signature.inherit(Signature.from_json(before.signature)) if before else signature
+
+
+def _refuse(version: Version, refusal: Refused, progress: _Progress) -> None:
+    running = next((s["name"] for s in progress.stages if s["status"] == "running"), None)
+    after = len(progress.stages)
+    name = running or sealing.STAGES[min(after, len(sealing.STAGES) - 1)]
+    progress.note(name, "failed", refusal.detail, 0.0)
+    version.report = {**version.report, **refusal.figures, "stages": progress.stages}
+    version.refusal = {"code": refusal.code, "detail": refusal.detail}
+    _end(version, Version.Status.REFUSED)
+    record(system(current()), "version.refused", version, code=refusal.code)
+
+
+def _end(version: Version, status: Version.Status) -> None:
+    """Write the outcome. Raises _Overtaken when another worker has the lease by now."""
+    version.status = status
+    version.ended = timezone.now()
+    held = Version.objects.select_for_update().filter(
+        pk=version.pk, status=Version.Status.INSPECTING, attempt=version.attempt
+    )
+    if not held.exists():
+        raise _Overtaken
+    version.save()
+
+
+class _Overtaken(Exception):
+    """The lease ran out and another worker took the version up: its outcome counts."""

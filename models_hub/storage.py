@@ -1,0 +1,107 @@
+"""Where bytes lie: content-addressed files, each below its organisation.
+
+A name is made from the SHA-256 of what is stored, so storing twice is storing once and a name
+never changes its content. Behind it is whatever ``STORAGE_URL`` says (a folder, or S3).
+"""
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from portal.errors import Unavailable
+
+
+def _name(organisation_id: UUID, sha256: str) -> str:
+    return f"{organisation_id}/{sha256[:2]}/{sha256}"
+
+
+def put_file(organisation_id: UUID, sha256: str, path: Path) -> None:
+    """Store the file at ``path`` under its digest; on return it survives a crash."""
+    with path.open("rb") as stream:
+        _store(_name(organisation_id, sha256), stream)
+
+
+def put_bytes(organisation_id: UUID, data: bytes) -> str:
+    """Store ``data``; returns its SHA-256."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    _store(_name(organisation_id, sha256), io.BytesIO(data))
+    return sha256
+
+
+def _store(name: str, stream: IO[bytes]) -> None:
+    if default_storage.exists(name):
+        return
+    try:
+        final = Path(default_storage.path(name))
+    except NotImplementedError:  # an object store acknowledges only what is stored whole
+        default_storage.save(name, File(stream))
+    else:
+        _store_on_disk(final, stream)
+
+
+def _store_on_disk(final: Path, stream: IO[bytes]) -> None:
+    """A name appears only with its whole content, and both are on the disk when we return."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=final.parent, delete=False) as half:
+        shutil.copyfileobj(stream, half, 1024**2)
+        half.flush()
+        os.fsync(half.fileno())
+    os.replace(half.name, final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def open_stored(organisation_id: UUID, sha256: str) -> IO[bytes]:
+    """The stored file, open for reading. Raises Unavailable when the storage lacks it."""
+    try:
+        return default_storage.open(_name(organisation_id, sha256), "rb")
+    except OSError as error:
+        raise Unavailable("The storage does not have this file just now.") from error
+
+
+def read_stored(organisation_id: UUID, sha256: str) -> bytes:
+    """The stored file's bytes, checked against its name. Raises Unavailable when they are off."""
+    with open_stored(organisation_id, sha256) as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise Unavailable("A stored file does not match its digest any more.", code="corrupt")
+    return data
+
+
+@contextmanager
+def local_copy(organisation_id: UUID, sha256: str, suffix: str = "") -> Iterator[Path]:
+    """A private copy on this machine's disk, gone afterwards."""
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR, suffix=suffix) as copy:
+        with open_stored(organisation_id, sha256) as stream:
+            shutil.copyfileobj(stream, copy, 1024**2)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def delete(organisation_id: UUID, sha256: str) -> None:
+    """Forget the file; nothing happens when it is gone already."""
+    default_storage.delete(_name(organisation_id, sha256))
+
+
+def is_reachable() -> bool:
+    """Whether the storage answers. A missing object is an answer."""
+    try:
+        default_storage.exists("berth-is-reachable")
+    except Exception:  # noqa: BLE001  # each backend has its own family; all mean "no"
+        return False
+    return True

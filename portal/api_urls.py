@@ -1,0 +1,39 @@
+"""``/api/v1``: the addresses that outsiders rely on. No trailing slashes."""
+
+from django.urls import path, re_path
+
+from models_hub import api as models
+from portal.error_pages import not_found
+from predictions import api as predictions
+
+MODEL = "models/<slug:slug>"
+
+urlpatterns = [
+    path("models", models.ModelsView.as_view(), name="api-models"),
+    path(MODEL, models.ModelView.as_view(), name="api-model"),
+    path(f"{MODEL}/versions", models.VersionsView.as_view(), name="api-versions"),
+    path(f"{MODEL}/versions/<int:number>", models.VersionView.as_view(), name="api-version"),
+    path(
+        f"{MODEL}/versions/<int:number>/signature",
+        models.SignatureView.as_view(),
+        name="api-signature",
+    ),
+    path(
+        f"{MODEL}/versions/<int:number>/promote",
+        models.PromoteView.as_view(),
+        name="api-promote",
+    ),
+    path(f"{MODEL}/rollback", models.RollbackView.as_view(), name="api-rollback"),
+    path(
+        f"{MODEL}/deployments/<slug:architecture>",
+        predictions.DeploymentView.as_view(),
+        name="api-deployment",
+    ),
+    path(f"{MODEL}/predict", predictions.PredictView.as_view(), name="api-predict"),
+    path(
+        "predictions/<uuid:prediction_id>",
+        predictions.PredictionView.as_view(),
+        name="api-prediction",
+    ),
+    re_path(r"^.*$", not_found),
+]

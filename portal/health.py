@@ -1,0 +1,57 @@
+"""``/health/live`` and ``/health/ready``: no key, no session, the truth."""
+
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+Check = Callable[[], str]
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """200 while this process can answer at all."""
+    return JsonResponse({"live": True})
+
+
+def database() -> str:
+    """What is wrong with the database, or ""."""
+    try:
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return f"The database does not answer: {str(error).splitlines()[0]}"
+    return ""
+
+
+def migrations() -> str:
+    """Whether the tables are those that this code was written for."""
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return "The state of the tables is unknown."
+    return "Migrations are missing: run `manage.py prepare`." if plan else ""
+
+
+def broker() -> str:
+    """What is wrong with Valkey, or ""."""
+    try:
+        redis.Redis.from_url(settings.ENV.redis_url, socket_timeout=1).ping()
+    except redis.RedisError as error:
+        return f"Valkey does not answer: {error}"
+    return ""
+
+
+def ready_view(checks: dict[str, Check]) -> Callable[[HttpRequest], JsonResponse]:
+    """``/health/ready`` over the named checks: 503 with what is missing, or 200."""
+
+    def ready(request: HttpRequest) -> JsonResponse:
+        missing = {name: wrong for name, check in checks.items() if (wrong := check())}
+        body = {"ready": not missing, "missing": missing}
+        return JsonResponse(body, status=503 if missing else 200)
+
+    return ready

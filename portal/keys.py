@@ -1,0 +1,158 @@
+"""API keys: their text, and who holds one.
+
+``sk_<id>_<secret>_<check>`` and ``pk_<id>_<check>``: base62, with a CRC-32 at the end so that a
+mistyped key is told without a query and leak scanners can tell a key from noise. A secret key is
+random over 190 bits, so a plain SHA-256 is all that storage needs.
+"""
+
+import hashlib
+import hmac
+import secrets
+import string
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import OperationalError
+from django.utils import timezone
+
+from portal import tenancy
+from portal.access import KEY_SCOPES, Caller, Permission
+from portal.errors import Unauthenticated, Unavailable
+from portal.models import ApiKey
+
+ALPHABET = string.digits + string.ascii_letters
+WRONG = "This key is not valid: it may be mistyped or revoked."
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What a process remembers of a key for a few seconds."""
+
+    id: str
+    organisation_id: UUID
+    kind: str
+    digest: str
+    permissions: frozenset[Permission]
+    calls_per_minute: int
+    organisation_calls_per_minute: int
+
+
+def new_secret() -> tuple[str, str]:
+    """A new secret key: (its id, its text)."""
+    return _issue("sk", 10, "_" + _random(32))
+
+
+def new_publishable() -> tuple[str, str]:
+    """A new publishable key; its id is its text, since it is no secret."""
+    _, text = _issue("pk", 16, "")
+    return text, text
+
+
+def digest(text: str) -> str:
+    """What is stored of a key's text: hexadecimal SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _issue(prefix: str, length: int, tail: str) -> tuple[str, str]:
+    id_ = f"{prefix}_{_random(length)}"
+    body = id_ + tail
+    return id_, f"{body}_{_check(body)}"
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _check(body: str) -> str:
+    number, text = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        text = ALPHABET[digit] + text
+    return text
+
+
+def id_of(text: str) -> str:
+    """The id inside a key's text. Raises Unauthenticated when the text is no key of ours."""
+    body, _, check = text.rpartition("_")
+    if not body.startswith(("sk_", "pk_")) or not hmac.compare_digest(_check(body), check):
+        raise Unauthenticated(WRONG)
+    return text if text.startswith("pk_") else "_".join(body.split("_")[:2])
+
+
+class KeyRing:
+    """Keys that this process has seen lately; a revoked key is forgotten within ``ttl`` seconds.
+
+    While the database is away a known key goes on being honoured, so that live predictions do.
+    """
+
+    def __init__(self, ttl: float) -> None:
+        self.ttl = ttl
+        self._known: dict[str, tuple[float, KeyFacts | None]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, text: str) -> KeyFacts:
+        """The facts of a live key. Raises Unauthenticated for any other text."""
+        key_id = id_of(text)
+        now = time.monotonic()
+        until, facts = self._known.get(key_id, (0.0, None))
+        if now >= until:
+            facts = self._learn(key_id, now, facts)
+        if facts is None or not hmac.compare_digest(facts.digest, digest(text)):
+            raise Unauthenticated(WRONG)
+        return facts
+
+    def _learn(self, key_id: str, now: float, before: KeyFacts | None) -> KeyFacts | None:
+        try:
+            facts = _look_up(key_id)
+        except OperationalError as error:
+            if before is None:
+                raise Unavailable("Keys can't be checked just now.") from error
+            facts = before
+        with self._lock:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[key_id] = (now + self.ttl, facts)
+        return facts
+
+    def forget(self) -> None:
+        self._known.clear()
+
+
+def _look_up(key_id: str) -> KeyFacts | None:
+    with tenancy.bearer(key_id):
+        row = ApiKey.gate.select_related("organisation").filter(pk=key_id, revoked=None).first()
+    if row is None:
+        return None
+    _stamp(row)
+    return KeyFacts(
+        id=row.pk,
+        organisation_id=row.organisation_id,
+        kind=row.kind,
+        digest=row.digest,
+        permissions=frozenset(Permission(scope) for scope in row.scopes),
+        calls_per_minute=row.calls_per_minute,
+        organisation_calls_per_minute=row.organisation.calls_per_minute,
+    )
+
+
+def _stamp(row: ApiKey) -> None:
+    """Say when the key was last used, to the minute."""
+    now = timezone.now()
+    if row.last_used is None or now - row.last_used > timedelta(minutes=1):
+        with tenancy.scope(row.organisation_id):
+            ApiKey.objects.filter(pk=row.pk).update(last_used=now)
+
+
+def caller_of(facts: KeyFacts, address: str) -> Caller:
+    """The caller that holds the key."""
+    return Caller(
+        organisation_id=facts.organisation_id,
+        actor=facts.id,
+        permissions=facts.permissions & frozenset(KEY_SCOPES),
+        address=address,
+        key_id=facts.id,
+    )

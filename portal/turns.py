@@ -1,0 +1,88 @@
+"""Whose turn it is. The database is the queue; Celery's messages are only the bell.
+
+A verb that leaves work behind calls ``announce`` in its transaction. A worker that hears the bell
+(or a sweeper that rings again) takes the organisation that was served longest ago, and works
+inside that organisation's scope. A lost or doubled message can therefore lose or double nothing.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+import structlog
+from celery import current_app
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError
+
+from portal import tenancy
+from portal.models import Turn
+from portal.tenancy import current
+
+log = structlog.get_logger()
+Kind = Turn.Kind
+
+
+def announce(kind: Kind) -> None:
+    """The organisation in scope has work of this kind; ring when the transaction commits.
+
+    Waits for a worker that is just concluding there is none, so no work is overlooked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO portal_turn (organisation_id, kind, waiting) VALUES (%s, %s, true)"
+            " ON CONFLICT (organisation_id, kind) DO UPDATE SET waiting = true",
+            [current(), kind],
+        )
+    transaction.on_commit(lambda: ring(kind))
+
+
+def ring(kind: Kind) -> None:
+    """Tell the workers there may be work. A broker that is away costs under a second."""
+    try:
+        current_app.send_task(f"workers.{kind.value}", retry=False, expires=60)
+    except (OperationalError, OSError) as error:
+        log.warning("bell_not_rung", kind=kind.value, error=str(error))
+
+
+def waiting_kinds() -> list[Kind]:
+    """The kinds of work that wait anywhere: what a sweeper has to ring for."""
+    with tenancy.dispatcher():
+        kinds = Turn.gate.filter(waiting=True).values_list("kind", flat=True).distinct()
+        return [Kind(kind) for kind in kinds]
+
+
+def next_turn(kind: Kind, passed: Collection[UUID]) -> UUID | None:
+    """The organisation to serve next, leaving out those ``passed`` in this round."""
+    with tenancy.dispatcher(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE portal_turn SET last_served = clock_timestamp() WHERE id = ("
+            " SELECT id FROM portal_turn WHERE kind = %s AND waiting"
+            " AND NOT organisation_id = ANY(%s)"
+            " ORDER BY last_served NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED"
+            ") RETURNING organisation_id",
+            [kind, list(passed)],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def conclude(kind: Kind, unfinished: str) -> None:
+    """Take the organisation in scope off the list unless the query ``unfinished`` finds a row.
+
+    The turn's row is locked first: whoever announces meanwhile waits, then sets it again.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM portal_turn WHERE organisation_id = %s AND kind = %s FOR UPDATE",
+            [current(), kind],
+        )
+        cursor.execute(
+            "UPDATE portal_turn SET waiting = false WHERE organisation_id = %s AND kind = %s"
+            f" AND NOT EXISTS ({unfinished})",  # a constant of ours, never input
+            [current(), kind],
+        )
+
+
+def known_organisations() -> list[UUID]:
+    """Every organisation that ever left work behind."""
+    with tenancy.dispatcher():
+        return list(Turn.gate.values_list("organisation_id", flat=True).distinct())

@@ -1,0 +1,24 @@
+"""Every address of the portal."""
+
+from django.urls import include, path
+
+from models_hub import storage
+from portal import health
+from portal.error_pages import bad_request, forbidden, not_found, server_error
+from workers.heartbeat import workers_missing
+
+CHECKS: dict[str, health.Check] = {
+    "database": health.database,
+    "migrations": health.migrations,
+    "valkey": health.broker,
+    "storage": lambda: "" if storage.is_reachable() else "The storage does not answer.",
+    "worker": workers_missing,
+}
+
+urlpatterns = [
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready_view(CHECKS), name="health-ready"),
+    path("api/v1/", include("portal.api_urls")),
+]
+
+handler400, handler403, handler404, handler500 = bad_request, forbidden, not_found, server_error

@@ -1,0 +1,140 @@
+"""A live call: coerce, predict, journal, answer. Every door to live predictions comes here."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import uuid_utils
+from django.conf import settings
+
+from berth.predictor import PredictionError, Predictions
+from berth.signature import Coerced, Problem, Signature
+from portal.errors import Conflict, Invalid, Unavailable
+from predictions.engine import ENGINE
+from predictions.journal import Journal
+
+JOURNAL = Journal(settings.ENV.home / "journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: rows (``instances``) or columns, of which model, by whom.
+
+    ``body`` is the JSON that came in, kept as it was; built from the rows where there was none.
+    """
+
+    organisation_id: UUID
+    source: str
+    slug: str
+    instances: Sequence[Mapping[str, Any]] | None = None
+    columns: Mapping[str, Sequence[Any]] | None = None
+    version: int | None = None
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered; ``body`` is its JSON, the very bytes that were journaled."""
+
+    content: dict[str, Any]
+    body: bytes
+    signature: Signature
+
+
+def answer(question: Question) -> Answer:
+    """The predictions, journaled before this returns.
+
+    Raises Invalid (errors point at row and field), NotFound, Conflict when nothing is live or
+    the deployment is off, Unavailable when the journal can't be written.
+    """
+    started = time.perf_counter()
+    served = ENGINE.find(question.organisation_id, question.slug, question.version)
+    if not served.active:
+        raise Conflict(
+            f"Live predictions of “{question.slug}” are switched off.", code="deployment_off"
+        )
+    predictor = ENGINE.predictor(question.organisation_id, served)
+    coerced = _coerce(predictor.signature, question)
+    try:
+        predictions = predictor.predict(coerced.columns)
+    except PredictionError as error:
+        raise Invalid(str(error), code="no_prediction") from error
+    content: dict[str, Any] = {
+        "id": str(uuid_utils.uuid7()),
+        "model": served.model,
+        "version": served.number,
+        **_outputs(predictor.signature, predictions),
+    }
+    if coerced.warnings:
+        content["warnings"] = [warning.to_json() for warning in coerced.warnings]
+    body = orjson.dumps(content)
+    elapsed = (time.perf_counter() - started) * 1000
+    _journal(question, content, body, coerced.rows, elapsed)
+    return Answer(content, body, predictor.signature)
+
+
+def _coerce(signature: Signature, question: Question) -> Coerced:
+    if question.instances is not None:
+        _check_count(len(question.instances), "/instances")
+        return signature.coerce(question.instances)
+    columns = question.columns or {}
+    longest = max((len(column) for column in columns.values() if _sized(column)), default=0)
+    _check_count(longest, "/columns")
+    return signature.coerce_columns(columns)
+
+
+def _sized(column: object) -> bool:
+    return isinstance(column, Sequence) and not isinstance(column, str)
+
+
+def _check_count(rows: int, pointer: str) -> None:
+    most = settings.MAX_ROWS_PER_CALL
+    if rows > most:
+        detail = f"A call takes at most {most:,} rows, this one has {rows:,}. Use a job for more."
+        raise Invalid(detail, errors=[Problem(pointer, "too_many_rows", detail)])
+    if rows == 0:
+        detail = "At least one row is needed."
+        raise Invalid(detail, errors=[Problem(pointer, "no_rows", detail)])
+
+
+def _outputs(signature: Signature, predictions: Predictions) -> dict[str, Any]:
+    outputs: dict[str, Any] = {"predictions": predictions.values.tolist()}
+    if predictions.probabilities is not None:
+        outputs["probabilities"] = predictions.probabilities.tolist()
+        outputs["labels"] = list(signature.output.labels or ())
+    return outputs
+
+
+def _journal(
+    question: Question, content: Mapping[str, Any], body: bytes, rows: int, elapsed: float
+) -> None:
+    request = (
+        orjson.Fragment(question.body)
+        if question.body
+        else {"instances": question.instances, "version": question.version}
+    )
+    record = orjson.dumps(
+        {
+            "id": content["id"],
+            "organisation": str(question.organisation_id),
+            "at": datetime.now(UTC),
+            "model": content["model"],
+            "version": content["version"],
+            "source": question.source,
+            "rows": rows,
+            "milliseconds": elapsed,
+            "request": request,
+            "response": orjson.Fragment(body),
+        }
+    )
+    try:
+        JOURNAL.append(record)
+    except OSError as error:
+        raise Unavailable(
+            "The answer can't be put on record just now, so it is not given.",
+            code="journal_unavailable",
+        ) from error

@@ -1,0 +1,127 @@
+"""``/api/v1``: live predictions, their records, and the architectures a model is deployed in."""
+
+import hashlib
+import json
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from berth.signature import Problem
+from portal.access import Permission
+from portal.api import ApiView, JSONParser
+from portal.errors import BadRequest, Invalid
+from portal.idempotency import key_of, once
+from portal.keys import KeyFacts
+from portal.tenancy import scope
+from predictions.answering import Question, answer
+from predictions.architectures import set_active
+from predictions.doors import get_prediction_for
+from predictions.limits import Bucket, Limiter
+
+LIMITER = Limiter(settings.ENV.redis_url)
+
+
+class PredictParser(JSONParser):
+    """JSON; a body that is JSON but for NaN or Infinity is read too, so that coercion can point
+    at the very cell."""
+
+    def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
+        body = stream.read()
+        try:
+            return body, orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            return body, _with_nan(body, error)
+
+
+def _with_nan(body: bytes, error: orjson.JSONDecodeError) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadRequest(f"The body is not JSON: {error}.", code="bad_json") from error
+
+
+class PredictView(ApiView):
+    """``POST /models/{slug}/predict``"""
+
+    parser_classes = [PredictParser]
+    in_scope = False  # on the usual way no query is needed, so no transaction is
+
+    def post(self, request: Request, slug: str) -> HttpResponse:
+        self.caller.require(Permission.PREDICT)
+        take_call(request.auth)
+        body, asked = request.data
+        question = _question(self.caller.organisation_id, self.caller.key_id, slug, asked, body)
+        if not key_of(request):
+            return _answered(question)
+        with scope(self.caller.organisation_id):
+            return once(request, self.caller, hashlib.sha256(body).hexdigest(), lambda: _answered(question))
+
+
+def take_call(facts: KeyFacts) -> None:
+    """Count the call against the key's and the organisation's limit. Raises RateLimited."""
+    LIMITER.take(
+        [
+            Bucket(facts.id, facts.calls_per_minute),
+            Bucket(str(facts.organisation_id), facts.organisation_calls_per_minute),
+        ]
+    )
+
+
+def _answered(question: Question) -> HttpResponse:
+    return HttpResponse(answer(question).body, content_type="application/json")
+
+
+def _question(organisation_id: UUID, source: str, slug: str, asked: Any, body: bytes) -> Question:
+    """The body's shape: ``instances`` or ``columns``, and perhaps ``version``."""
+    if not isinstance(asked, dict):
+        raise Invalid.field("", "wrong_type", 'The body must be an object: {"instances": […]}.')
+    if unknown := sorted(asked.keys() - {"instances", "columns", "version"}):
+        errors = [Problem(f"/{name}", "unknown", f"“{name}” is not known here.") for name in unknown]
+        raise Invalid(errors[0].detail, errors=errors)
+    instances, columns, version = (asked.get(k) for k in ("instances", "columns", "version"))
+    if (instances is None) == (columns is None):
+        raise Invalid.field(
+            "instances", "required", "Send either “instances” (rows) or “columns”, not both."
+        )
+    if instances is not None and not isinstance(instances, list):
+        raise Invalid.field("instances", "wrong_type", "“instances” must be a list of rows.")
+    if columns is not None and not isinstance(columns, dict):
+        raise Invalid.field("columns", "wrong_type", "“columns” must map names to lists.")
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
+        raise Invalid.field("version", "wrong_type", "“version” must be a version's number.")
+    return Question(organisation_id, source, slug, instances, columns, version, body)
+
+
+class PredictionView(ApiView):
+    """``GET /predictions/{id}``"""
+
+    def get(self, request: Request, prediction_id: UUID) -> Response:
+        record = get_prediction_for(self.caller, prediction_id)
+        return Response(
+            {
+                "id": str(record.pk),
+                "at": record.at,
+                "model": record.model,
+                "version": record.version,
+                "source": record.source,
+                "rows": record.rows,
+                "milliseconds": record.milliseconds,
+                "request": record.request,
+                "response": record.response,
+            }
+        )
+
+
+class DeploymentView(ApiView):
+    """``PUT /models/{slug}/deployments/{architecture}``"""
+
+    def put(self, request: Request, slug: str, architecture: str) -> Response:
+        active = request.data.get("is_active") if isinstance(request.data, dict) else None
+        if not isinstance(active, bool):
+            raise Invalid.field("is_active", "required", 'Send {"is_active": true} or false.')
+        return Response(set_active(self.caller, slug, architecture, active))

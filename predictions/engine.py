@@ -1,0 +1,155 @@
+"""The one way from a model's name to predictions, for every door inside the portal.
+
+Each process keeps two caches: which version of a model is live (for ``LIVE_TTL`` seconds, so a
+promotion is everywhere within that), and loaded Predictors (bounded in bytes, least recently used
+out first). A version never changes, so a loaded Predictor is never stale.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import OperationalError
+
+from berth.predictor import Predictor
+from berth.signature import Signature
+from models_hub import sealing
+from models_hub.models import Architecture, Deployment, HostedModel, Version
+from portal.errors import Conflict, NotFound, Unavailable
+from portal.tenancy import scope
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A version as the engine serves it."""
+
+    model: str
+    number: int
+    version_id: UUID
+    bundle_sha256: str
+    active: bool
+
+
+class Engine:
+    """Finds versions and loads their Predictors; one per process, thread-safe."""
+
+    def __init__(self, live_ttl: float, most_bytes: int) -> None:
+        self.live_ttl = live_ttl
+        self._live: dict[tuple[UUID, str, int | None], tuple[float, Served]] = {}
+        self._predictors = PredictorCache(most_bytes)
+
+    def find(self, organisation_id: UUID, slug: str, number: int | None = None) -> Served:
+        """The live version of the model, or version ``number`` of it.
+
+        Raises NotFound for a model or version that is not there, Conflict when nothing is live
+        or the version is not ready. With the database away, what was known goes on being served.
+        """
+        key = (organisation_id, slug, number)
+        now = time.monotonic()
+        until, served = self._live.get(key, (0.0, None))
+        if served is not None and now < until:
+            return served
+        try:
+            with scope(organisation_id):
+                fresh = _look_up(slug, number)
+        except OperationalError as error:
+            if served is None:
+                raise Unavailable("The model can't be looked up just now.") from error
+            fresh = served
+        except (NotFound, Conflict):
+            self._live.pop(key, None)
+            raise
+        if len(self._live) > 50_000:
+            self._live.clear()
+        self._live[key] = (now + self.live_ttl, fresh)
+        return fresh
+
+    def predictor(self, organisation_id: UUID, served: Served) -> Predictor:
+        """The version's Predictor, loaded from the storage the first time."""
+        return self._predictors.get(organisation_id, served)
+
+    def signature(self, organisation_id: UUID, served: Served) -> Signature:
+        return self.predictor(organisation_id, served).signature
+
+    def forget(self) -> None:
+        """Drop both caches (tests)."""
+        self._live.clear()
+        self._predictors.clear()
+
+    def stats(self) -> dict[str, Any]:
+        return {"models": len(self._predictors), "bytes": self._predictors.nbytes}
+
+
+def _look_up(slug: str, number: int | None) -> Served:
+    model = HostedModel.objects.select_related("live").filter(slug=slug).first()
+    if model is None:
+        raise NotFound("model")
+    version = model.live
+    if number is not None:
+        version = Version.objects.filter(model=model, number=number).first()
+        if version is None:
+            raise NotFound("version")
+    if version is None:
+        raise Conflict(
+            f"No version of “{slug}” is live yet: promote one first.", code="nothing_live"
+        )
+    if version.status != Version.Status.READY:
+        raise Conflict(f"Version {version.number} is {version.status}.", code="not_ready")
+    active = Deployment.objects.filter(
+        model=model, architecture=Architecture.EMBEDDED, is_active=True
+    ).exists()
+    return Served(model.slug, version.number, version.pk, version.bundle_sha256, active)
+
+
+class PredictorCache:
+    """Loaded Predictors, at most ``most_bytes`` of them together (one may exceed it alone)."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.nbytes = 0
+        self._loaded: OrderedDict[tuple[UUID, str], Predictor] = OrderedDict()
+        self._loading: dict[tuple[UUID, str], threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+    def get(self, organisation_id: UUID, served: Served) -> Predictor:
+        """Raises Unavailable when the Bundle can't be had. One thread loads; others wait."""
+        key = (organisation_id, served.bundle_sha256)
+        with self._lock:
+            if found := self._loaded.get(key):
+                self._loaded.move_to_end(key)
+                return found
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:
+            if found := self._loaded.get(key):
+                return found
+            predictor = _load(organisation_id, served)
+            self._keep(key, predictor)
+            return predictor
+
+    def _keep(self, key: tuple[UUID, str], predictor: Predictor) -> None:
+        with self._lock:
+            self._loaded[key] = predictor
+            self._loading.pop(key, None)
+            self.nbytes += predictor.nbytes
+            while self.nbytes > self.most_bytes and len(self._loaded) > 1:
+                _, dropped = self._loaded.popitem(last=False)
+                self.nbytes -= dropped.nbytes
+
+    def clear(self) -> None:
+        with self._lock:
+            self._loaded.clear()
+            self.nbytes = 0
+
+
+def _load(organisation_id: UUID, served: Served) -> Predictor:
+    return Predictor(sealing.load(organisation_id, served.bundle_sha256))
+
+
+ENGINE = Engine(settings.LIVE_TTL, settings.SESSION_CACHE_BYTES)

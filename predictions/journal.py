@@ -1,0 +1,110 @@
+"""Every answered live prediction, on disk before it is sent.
+
+Each web process appends to a file of its own, one ``write`` a record, so that ``kill -9`` right
+after an answer loses nothing; a timer syncs the file, and closes it for loading when it is old or
+large. The loader (``predictions.loading``) puts closed and orphaned files into PostgreSQL by the
+records' UUIDv7, so that loading twice is loading once.
+
+A record is a line: CRC-32 of the rest in hexadecimal, a space, JSON. A torn last line (a crash in
+the middle of a write) fails its checksum and belongs to an answer that was never sent.
+"""
+
+import fcntl
+import os
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import uuid_utils
+
+OPEN, READY = ".open", ".ready"
+
+
+class Journal:
+    """This process's journal in ``folder``. Thread-safe; opens its file at the first record."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        most_bytes: int = 8 * 1024**2,
+        most_seconds: float = 1.0,
+        sync_seconds: float = 0.2,
+    ) -> None:
+        self.folder = folder
+        self.most_bytes = most_bytes
+        self.most_seconds = most_seconds
+        self.sync_seconds = sync_seconds
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._path = folder
+        self._size = 0
+        self._opened = 0.0
+        self._synced = 0
+
+    def append(self, record: bytes) -> None:
+        """Write one record (JSON without line breaks). Raises OSError when the disk refuses;
+        then the answer must not be sent."""
+        line = b"%08x %s\n" % (zlib.crc32(record), record)
+        with self._lock:
+            if self._descriptor is None:
+                self._open()
+            assert self._descriptor is not None
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                os.ftruncate(self._descriptor, self._size)
+                raise OSError(f"The journal took {written} of {len(line)} bytes.")
+            self._size += written
+
+    def _open(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = self.folder / f"{uuid_utils.uuid7()}.new"  # no loader looks at it before it is locked
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(new, flags, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # freed by the kernel when we die
+        self._path = new.rename(new.with_suffix(OPEN))
+        self._size = self._synced = 0
+        self._opened = time.monotonic()
+        threading.Thread(target=self._tend, args=(self._descriptor,), daemon=True).start()
+
+    def _tend(self, descriptor: int) -> None:
+        """Sync while records come; close the file for loading when it is due."""
+        while True:
+            time.sleep(self.sync_seconds)
+            with self._lock:
+                if self._descriptor != descriptor:
+                    return
+                due = time.monotonic() - self._opened > self.most_seconds
+                if due or self._size > self.most_bytes:
+                    self._close()
+                    return
+                dirty = self._size > self._synced
+                self._synced = self._size
+            if dirty:
+                os.fdatasync(descriptor)
+
+    def _close(self) -> None:
+        assert self._descriptor is not None
+        os.fdatasync(self._descriptor)
+        os.rename(self._path, self._path.with_suffix(READY))
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def close(self) -> None:
+        """Hand over what there is: at the end of the process, and in tests."""
+        with self._lock:
+            if self._descriptor is not None:
+                self._close()
+
+
+def records_of(data: bytes) -> tuple[list[bytes], int]:
+    """The whole records of a journal file, and how many broken ones its tail holds (0 or 1)."""
+    records = []
+    for line in data.split(b"\n"):
+        checksum, _, record = line.partition(b" ")
+        if not record or b"%08x" % zlib.crc32(record) != checksum:
+            return records, int(bool(line))
+        records.append(record)
+    return records, 0
+

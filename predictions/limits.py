@@ -1,0 +1,95 @@
+"""Rate limits: how many calls a key and an organisation may make, exact across processes.
+
+The generic cell rate algorithm (GCRA, ITU-T I.371): one number a bucket, the time at which it is
+empty again. Both buckets are tested and taken in one Lua script, so a refused call costs neither.
+While Valkey is away each process falls back to buckets of its own.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+import structlog
+
+from portal.errors import RateLimited
+
+log = structlog.get_logger()
+
+_SCRIPT = """
+local now = redis.call('TIME')
+local t = now[1] * 1000 + now[2] / 1000
+local after = {}
+for i, key in ipairs(KEYS) do
+    local gap, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local empty = math.max(tonumber(redis.call('GET', key) or 0), t) + gap
+    if empty - t > burst then return tostring(empty - t - burst) end
+    after[i] = empty
+end
+for i, key in ipairs(KEYS) do
+    redis.call('SET', key, string.format('%.3f', after[i]), 'PX', math.ceil(after[i] - t) + 1)
+end
+return '0'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """``calls_per_minute`` on the long run; up to ``burst_seconds`` of them at once."""
+
+    name: str
+    calls_per_minute: int
+    burst_seconds: float = 10.0
+
+    @property
+    def gap(self) -> float:
+        """Milliseconds between calls."""
+        return 60_000.0 / max(1, self.calls_per_minute)
+
+    @property
+    def burst(self) -> float:
+        """Milliseconds by which the bucket may be ahead; at least one call."""
+        return max(self.burst_seconds * 1000.0, self.gap)
+
+
+class Limiter:
+    """Takes one call from each of several buckets, or raises RateLimited and takes none."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25)
+        self._script = self._redis.register_script(_SCRIPT)
+        self._local: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._retry_redis = 0.0
+
+    def take(self, buckets: Sequence[Bucket]) -> None:
+        """Raises RateLimited with the seconds to wait when any bucket is full."""
+        wait = self._wait(buckets)
+        if wait > 0:
+            raise RateLimited(
+                f"The limit of calls is reached; the next is possible in {wait / 1000:.1f} s.",
+                retry_after=wait / 1000,
+            )
+
+    def _wait(self, buckets: Sequence[Bucket]) -> float:
+        if time.monotonic() < self._retry_redis:
+            return self._wait_locally(buckets)
+        keys = [f"limit:{bucket.name}" for bucket in buckets]
+        numbers = [number for bucket in buckets for number in (bucket.gap, bucket.burst)]
+        try:
+            return float(self._script(keys=keys, args=numbers))
+        except redis.RedisError as error:
+            log.warning("limits_fall_back", error=str(error))
+            self._retry_redis = time.monotonic() + 1.0
+            return self._wait_locally(buckets)
+
+    def _wait_locally(self, buckets: Sequence[Bucket]) -> float:
+        now = time.monotonic() * 1000
+        with self._lock:
+            empty = [max(self._local.get(b.name, 0.0), now) + b.gap for b in buckets]
+            for bucket, at in zip(buckets, empty, strict=True):
+                if at - now > bucket.burst:
+                    return at - now - bucket.burst
+            self._local.update({b.name: at for b, at in zip(buckets, empty, strict=True)})
+        return 0.0

@@ -1,0 +1,80 @@
+"""Using a model now: the calls that were answered, and the widgets that ask."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from models_hub.models import HostedModel
+from portal.models import ApiKey, new_id
+from portal.tenancy import GateManager, TenantManager, TenantModel
+
+
+class Prediction(TenantModel):
+    """One live call as it was asked and answered. Loaded from the web processes' journals.
+
+    No foreign keys on purpose: the record outlives what it names, and loading must not wait on
+    other tables' locks.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    at = models.DateTimeField(help_text="when it was answered")
+    model = models.CharField(max_length=63, help_text="the model's slug")
+    version = models.PositiveIntegerField()
+    source = models.CharField(max_length=32, help_text="the key's id, or the page that asked")
+    rows = models.PositiveIntegerField()
+    milliseconds = models.FloatField()
+    request = models.JSONField()
+    response = models.JSONField()
+
+    objects = TenantManager["Prediction"]()
+    gate = GateManager["Prediction"]()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["organisation", "model", "-at"], name="predictions_of_a_model")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class JournalFile(models.Model):
+    """A journal file whose records are all in ``Prediction``; no organisation's data in itself."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    records = models.PositiveIntegerField()
+    torn = models.PositiveIntegerField(help_text="records cut off by a crash; never answered")
+    loaded = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Widget(TenantModel):
+    """A form for applicants, reached by its publishable key."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="widget")
+    model = models.ForeignKey(
+        HostedModel,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="widgets",
+        help_text="none yet: it takes the first model that is promoted",
+    )
+    title = models.CharField(max_length=120, blank=True)
+    intro = models.TextField(blank=True)
+    button = models.CharField(max_length=60, blank=True)
+    contact = models.CharField(max_length=200, blank=True, help_text="who answers questions")
+    origins = ArrayField(models.CharField(max_length=255), default=list)
+    created = models.DateTimeField(auto_now_add=True)
+    seen = models.DateTimeField(null=True, help_text="first shown inside an allowed site")
+
+    objects = TenantManager["Widget"]()
+    gate = GateManager["Widget"]()
+
+    class Meta:
+        ordering = ["created"]
+
+    def __str__(self) -> str:
+        return self.title or str(self.key_id)

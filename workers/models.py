@@ -1,0 +1,122 @@
+"""Using a model later: jobs, their chunks, and the predictions they left."""
+
+from django.db import models
+from django.db.models import CompositePrimaryKey
+
+from models_hub.models import Version
+from portal.models import new_id
+from portal.tenancy import GateManager, TenantManager, TenantModel
+
+
+class Job(TenantModel):
+    """A file to be scored by one version."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        CANCELLING = "cancelling", "Cancelling"
+        SUCCEEDED = "succeeded", "Succeeded"
+        PARTIAL = "partial", "Partly scored"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="jobs")
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    filename = models.CharField(max_length=200)
+    format = models.CharField(max_length=16)
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    key_column = models.CharField(max_length=200, blank=True)
+    columns = models.JSONField(default=list, help_text="the caller's columns, in order")
+    rows_total = models.BigIntegerField(null=True)
+    error = models.JSONField(null=True)
+    created_by = models.CharField(max_length=254)
+    created = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = TenantManager["Job"]()
+    gate = GateManager["Job"]()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class Chunk(TenantModel):
+    """Some consecutive rows of a job: what a worker claims, scores and closes at once.
+
+    ``seq`` -1 is the splitting of the file. The claim is a lease by the database's clock; the
+    fence makes the finish of a worker that lost its lease fail.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        LEASED = "leased"
+        DONE = "done"
+        QUARANTINED = "quarantined"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="chunks")
+    seq = models.IntegerField()
+    row_from = models.BigIntegerField(default=0)
+    row_to = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=16, choices=State, default=State.PENDING)
+    lease_until = models.DateTimeField(null=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    rows_ok = models.IntegerField(default=0)
+    rows_bad = models.IntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    objects = TenantManager["Chunk"]()
+    gate = GateManager["Chunk"]()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="one_chunk_per_seq")]
+        indexes = [
+            models.Index(
+                fields=["organisation", "job", "seq"],
+                condition=~models.Q(state="done"),
+                name="chunks_to_do",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.seq}"
+
+
+class JobRow(TenantModel):
+    """The prediction for one row of a job's file, or why there is none."""
+
+    pk = CompositePrimaryKey("job_id", "row")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+", db_index=False)
+    row = models.BigIntegerField(help_text="number of the row in the file, from 0")
+    key = models.TextField(null=True)
+    value = models.FloatField(null=True)
+    label = models.TextField(null=True)
+    probability = models.FloatField(null=True, help_text="of the label")
+    error = models.TextField(null=True)
+
+    objects = TenantManager["JobRow"]()
+    gate = GateManager["JobRow"]()
+
+    class Meta:
+        indexes = [models.Index(fields=["job", "key"], name="job_rows_by_key")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.row}"
+
+
+class Heartbeat(models.Model):
+    """A worker process that is alive; readiness and the supervisor read it."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,56 @@
+"""What a bell sets in motion. Thin: each task calls into the room that knows the work."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from models_hub import inspection
+from portal import idempotency, turns
+from portal.tenancy import scope
+from portal.turns import Kind
+from predictions.loading import load_all
+from workers import batch
+from workers.heartbeat import beat
+
+
+@shared_task(name="workers.inspect")
+def inspect() -> None:
+    """Inspect uploads until none waits, one organisation after the other."""
+    passed: set[UUID] = set()
+    while (organisation := turns.next_turn(Kind.INSPECT, passed)) is not None:
+        with scope(organisation):
+            version = inspection.claim()
+            if version is None:
+                turns.conclude(Kind.INSPECT, inspection.UNFINISHED)
+        if version is None:
+            passed.add(organisation)
+        else:
+            inspection.inspect(version)
+
+
+@shared_task(name="workers.score")
+def score() -> None:
+    """Score chunks for a while, each organisation in its turn; ring again if work is left."""
+    batch.drain()
+
+
+@shared_task(name="workers.load")
+def load() -> None:
+    """Bring the journals into the predictions database."""
+    beat()
+    load_all()
+
+
+@shared_task(name="workers.sweep")
+def sweep() -> None:
+    """Ring again for all that waits: bells get lost, leases run out."""
+    for kind in turns.waiting_kinds():
+        turns.ring(kind)
+
+
+@shared_task(name="workers.tidy")
+def tidy() -> None:
+    """Forget what is past its time."""
+    for organisation in turns.known_organisations():
+        with scope(organisation):
+            idempotency.forget_old()

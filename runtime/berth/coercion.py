@@ -1,37 +1,21 @@
-"""Rows to columns: quickly when all is well, carefully where it is not.
-
-Each column first meets a few whole-column checks (its set of types, set arithmetic for
-choices, lowest and highest value). Only a column that fails one is read cell by cell, and
-only that reading (`CellRule.judge`) decides; the quick checks may doubt too much, never too
-little.
-"""
+"""Rows, columns and files to the columns that a Predictor takes, by a signature's fields."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
-from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from berth.cells import CellRule, Finding
-from berth.field import MISSING_STRING, Field
+from berth.cells import Finding
+from berth.columns import ABSENT, Column, Found, Values
+from berth.field import Field
 from berth.problems import InvalidInput, Problem, escaped, nearest, pointer, shown
 from berth.textcells import native
 
 _MOST_REPORTED = 100
-_EXACT = 2.0**53  # every whole number up to here is a double of its own
-_FEW = 32  # below this many cells a Python loop beats numpy's call overhead
-_KINDS: dict[str, frozenset[type]] = {
-    "number": frozenset({int, float}),
-    "integer": frozenset({int, float}),
-    "string": frozenset({str}),
-    "boolean": frozenset({bool, int, float}),
-}
-_ABSENT = object()  # a cell whose row was already refused
-Values = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,92 +34,11 @@ class Coerced:
     indices: NDArray[np.int64] | None = None
 
 
-class _Found(NamedTuple):
-    """A finding and its place: the row, and the field's name as a pointer's token."""
-
-    row: int
-    token: str
-    finding: Finding
-
-
-class _Column:
-    """One field's plan: everything about it that does not depend on the values."""
-
-    def __init__(self, about: Field) -> None:
-        self.field = about
-        self.rule = CellRule(about)
-        self.token = escaped(about.name)
-        self._text = about.type == "string"
-        self._kinds = _KINDS[about.type] | ({NoneType} if about.nullable else frozenset())
-        self._allowed = self._allowed_values()
-        self._low = max(-_EXACT, -_EXACT if about.minimum is None else about.minimum)
-        self._high = min(_EXACT, _EXACT if about.maximum is None else about.maximum)
-
-    def _allowed_values(self) -> frozenset[Any] | None:
-        known = self.rule.choices
-        if self.field.type == "boolean":
-            known = frozenset({0, 1}) if known is None else known
-        if known is None:
-            return None
-        return known | {None} if self.field.nullable else known
-
-    def quick(self, values: Values) -> NDArray[Any] | None:
-        """The column [n, 1] if it is plainly good; None if it needs the careful reading."""
-        kinds = set(map(type, values))
-        if not kinds <= self._kinds:
-            return None
-        if self._allowed is not None and not self._allowed.issuperset(values):
-            return None
-        holes = NoneType in kinds
-        return self._texts(values, holes) if self._text else self._numbers(values, kinds, holes)
-
-    def _texts(self, values: Values, holes: bool) -> NDArray[Any] | None:
-        if holes:
-            values = [MISSING_STRING if value is None else value for value in values]
-        try:
-            "".join(values).encode()
-        except UnicodeEncodeError:
-            return None
-        return np.array(values, dtype=object)[:, None]
-
-    def _numbers(self, values: Values, kinds: set[type], holes: bool) -> NDArray[Any] | None:
-        try:
-            array = np.array(values, dtype=np.float64)
-        except OverflowError:  # an integer beyond any double
-            return None
-        if holes:
-            values = [value for value in values if value is not None]
-        if values and not self._is_within(values, array[~np.isnan(array)] if holes else array):
-            return None
-        if float in kinds and self.field.type == "integer":
-            known = array[~np.isnan(array)] if holes else array
-            if not np.array_equal(known, np.rint(known)):
-                return None
-        return array[:, None]
-
-    def _is_within(self, values: Values, array: NDArray[np.float64]) -> bool:
-        """Every value in the field's range and exact; false, too, for NaN and infinities."""
-        low, high = self._low, self._high
-        if len(values) < _FEW:
-            return all(low <= value <= high for value in values)
-        return bool(low <= array.min() and array.max() <= high)
-
-    def careful(self, values: Values, found: list[_Found]) -> NDArray[Any]:
-        """The column [n, 1], each cell judged by itself; adds to what was found."""
-        cells = np.empty((len(values), 1), dtype=object if self._text else np.float64)
-        for i, value in enumerate(values):
-            if value is _ABSENT:
-                continue
-            cells[i, 0], findings = self.rule.judge(value)
-            found.extend(_Found(i, self.token, finding) for finding in findings)
-        return cells
-
-
 class Coercion:
     """The plans of a signature's fields, made once, used for every call."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._columns = [_Column(about) for about in fields]
+        self._columns = [Column(about) for about in fields]
         self._names = [about.name for about in fields]
         self._known = frozenset(self._names)
         self._all_required = all(about.required for about in fields)
@@ -146,7 +49,7 @@ class Coercion:
         if not isinstance(rows, list | tuple):
             detail = "instances must be a list of objects, one for each row."
             raise InvalidInput([Problem("/instances", "wrong_type", detail)])
-        found: list[_Found] = []
+        found: list[Found] = []
         values = self._quick_values(rows)
         if values is None:
             values = self._careful_values(rows, found)
@@ -154,7 +57,7 @@ class Coercion:
             values, len(rows), found, lambda row, token: f"/instances/{row}/{token}"
         )
 
-    def columns(self, columns: Mapping[str, Any]) -> Coerced:
+    def columns(self, columns: object) -> Coerced:
         """See Signature.coerce_columns."""
         if not isinstance(columns, Mapping):
             detail = "columns must be an object that holds one list for each field."
@@ -173,7 +76,7 @@ class Coercion:
     ) -> tuple[Coerced, dict[int, list[Problem]]]:
         """See Signature.coerce_lenient."""
         lists, rows = self._lists(columns, [], "")
-        found: list[_Found] = []
+        found: list[Found] = []
         values = []
         for name, column in self._plans():
             cells = native(column.field.type, lists[name]) if name in lists else None
@@ -193,7 +96,7 @@ class Coercion:
             arrays = {name: array[indices] for name, array in arrays.items()}
         return Coerced(arrays, len(indices), _shortened(warnings), indices), bad
 
-    def _plans(self) -> Iterator[tuple[str, _Column]]:
+    def _plans(self) -> Iterator[tuple[str, Column]]:
         return zip(self._names, self._columns, strict=True)
 
     def _quick_values(self, rows: Sequence[Any]) -> Sequence[Values] | None:
@@ -209,24 +112,24 @@ class Coercion:
         except KeyError:
             return None
 
-    def _careful_values(self, rows: Sequence[object], found: list[_Found]) -> Sequence[Values]:
-        """The rows' values by field; a refused row's cells are _ABSENT."""
-        values: list[list[Any]] = [[_ABSENT] * len(rows) for _ in self._columns]
+    def _careful_values(self, rows: Sequence[object], found: list[Found]) -> Sequence[Values]:
+        """The rows' values by field; a refused row's cells are ABSENT."""
+        values: list[list[Any]] = [[ABSENT] * len(rows) for _ in self._columns]
         for i, row in enumerate(rows):
             if not isinstance(row, Mapping):
                 detail = f"Row {i} must be an object of field names and values, but it is "
-                found.append(_Found(i, "", _fatal("not_an_object", f"{detail}{shown(row)}.")))
+                found.append(Found(i, "", _fatal("not_an_object", f"{detail}{shown(row)}.")))
                 continue
             for cells, column in zip(values, self._columns, strict=True):
                 about = column.field
                 if about.name in row or not about.required:
                     cells[i] = row.get(about.name, about.default)
                 else:
-                    found.append(_Found(i, column.token, column.rule.absent()))
+                    found.append(Found(i, column.token, column.rule.absent()))
             for name in row:
                 if name not in self._known:
                     finding = _fatal("unknown_field", self._unknown(str(name)))
-                    found.append(_Found(i, escaped(str(name)), finding))
+                    found.append(Found(i, escaped(str(name)), finding))
         return values
 
     def _lists(
@@ -257,7 +160,7 @@ class Coercion:
             raise InvalidInput(_shortened(errors))
         return lists, rows
 
-    def _arrays(self, values: Sequence[Values], found: list[_Found]) -> dict[str, NDArray[Any]]:
+    def _arrays(self, values: Sequence[Values], found: list[Found]) -> dict[str, NDArray[Any]]:
         arrays = {}
         for column, cells in zip(self._columns, values, strict=True):
             array = column.quick(cells)
@@ -270,7 +173,7 @@ class Coercion:
         self,
         values: Sequence[Values],
         rows: int,
-        found: list[_Found],
+        found: list[Found],
         at: Callable[..., str],
     ) -> Coerced:
         """All or nothing: the columns with their warnings, or InvalidInput."""
@@ -327,7 +230,7 @@ def _listed(cells: Any) -> list[Any] | None:
     return list(cells) if isinstance(cells, list | tuple) else None
 
 
-def _filled(cells: Values | None, column: _Column, rows: int) -> Values:
+def _filled(cells: Values | None, column: Column, rows: int) -> Values:
     """A column that was left out takes the field's default, else null."""
     return [column.field.default] * rows if cells is None else cells
 

@@ -14,7 +14,6 @@ class Job(TenantModel):
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
-        CANCELLING = "cancelling", "Cancelling"
         SUCCEEDED = "succeeded", "Succeeded"
         PARTIAL = "partial", "Partly scored"
         FAILED = "failed", "Failed"
@@ -27,9 +26,13 @@ class Job(TenantModel):
     format = models.CharField(max_length=16)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
+    stored = models.BigIntegerField(default=0, help_text="bytes of the chunks made from the file")
     key_column = models.CharField(max_length=200, blank=True)
     columns = models.JSONField(default=list, help_text="the caller's columns, in order")
-    rows_total = models.BigIntegerField(null=True)
+    rows_total = models.BigIntegerField(null=True, help_text="known once the file is split")
+    crashes = models.PositiveIntegerField(
+        default=0, help_text="how often a chunk outlived its workers"
+    )
     error = models.JSONField(null=True)
     created_by = models.CharField(max_length=254)
     created = models.DateTimeField(auto_now_add=True)
@@ -49,9 +52,13 @@ class Job(TenantModel):
 class Chunk(TenantModel):
     """Some consecutive rows of a job: what a worker claims, scores and closes at once.
 
-    ``seq`` -1 is the splitting of the file. The claim is a lease by the database's clock; the
-    fence makes the finish of a worker that lost its lease fail.
+    ``row_from`` SPLIT is the splitting of the file itself; its ``row_to`` and ``offset`` say how
+    far it came. The claim is a lease by the database's clock; the fence makes the finish of a
+    worker that lost its lease fail. The rows lie in a stored object that starts with row
+    ``object_from``; a chunk that was halved shares it with its other half.
     """
+
+    SPLIT = -1
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -60,10 +67,14 @@ class Chunk(TenantModel):
         QUARANTINED = "quarantined"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="chunks")
-    seq = models.IntegerField()
-    row_from = models.BigIntegerField(default=0)
-    row_to = models.BigIntegerField(default=0)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+    row_from = models.BigIntegerField(help_text="the first row")
+    row_to = models.BigIntegerField(default=0, help_text="the row after the last one")
+    object_sha256 = models.CharField(max_length=64, blank=True)
+    object_from = models.BigIntegerField(default=0)
+    offset = models.BigIntegerField(
+        default=0, help_text="of the splitting: bytes (unpacked) or rows of the file read so far"
+    )
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     lease_until = models.DateTimeField(null=True)
     attempt = models.PositiveSmallIntegerField(default=0)
@@ -76,18 +87,20 @@ class Chunk(TenantModel):
     gate = GateManager["Chunk"]()
 
     class Meta:
-        ordering = ["seq"]
-        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="one_chunk_per_seq")]
+        ordering = ["row_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "row_from"], name="one_chunk_per_first_row")
+        ]
         indexes = [
             models.Index(
-                fields=["organisation", "job", "seq"],
-                condition=~models.Q(state="done"),
+                fields=["organisation", "job", "row_from"],
+                condition=models.Q(state__in=["pending", "leased"]),
                 name="chunks_to_do",
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.job_id}/{self.seq}"
+        return f"{self.job_id}/{self.row_from}"
 
 
 class JobRow(TenantModel):
@@ -106,7 +119,14 @@ class JobRow(TenantModel):
     gate = GateManager["JobRow"]()
 
     class Meta:
-        indexes = [models.Index(fields=["job", "key"], name="job_rows_by_key")]
+        indexes = [
+            models.Index(fields=["job", "key"], name="job_rows_by_key"),
+            models.Index(
+                fields=["job", "row"],
+                condition=models.Q(error__isnull=False),
+                name="job_rows_with_errors",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.row}"

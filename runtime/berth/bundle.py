@@ -13,6 +13,7 @@ entries anew and compares, so that no byte of the file can differ unnoticed.
 """
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,17 @@ LARGEST_BUNDLE = 1 << 30  # bytes; well below where zip would need its 64-bit fo
 _LARGEST_JSON = 16 << 20
 _ENTRIES = ("model.onnx", "signature.json", "manifest.json", "manifest.sig")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip knows
+# All that zipfile raises on bytes made to confuse it (an offset before the file's start, a
+# name that is no UTF-8, an encrypted or unknown entry).
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 _OURS = frozenset({"schema", "files"})
 
 
@@ -129,7 +141,9 @@ def _unpacked(data: bytes) -> list[bytes]:
             entries = archive.infolist()
             _check_entries(entries, len(data))
             parts = [archive.read(entry) for entry in entries]
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+    except BundleError:
+        raise
+    except _UNREADABLE as error:
         raise BundleError("not_a_bundle", f"The file is no readable Bundle: {error}.") from error
     if _packed(parts) != data:
         raise BundleError("altered", "The file is not as a Bundle is packed: it was altered.")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -156,3 +157,6 @@ def caller_of(facts: KeyFacts, address: str) -> Caller:
         address=address,
         key_id=facts.id,
     )
+
+
+RING = KeyRing(settings.KEY_TTL)

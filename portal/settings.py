@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
+from psycopg.conninfo import conninfo_to_dict
 
 from portal import environment
 
@@ -80,13 +80,16 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 def _database(url: str) -> dict[str, Any]:
+    parts = conninfo_to_dict(url)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
+    known = {django: parts.pop(libpq, "") for django, libpq in names.items()}
     return {
-        **environ.Env.db_url_config(url),
+        **known,
+        "PORT": str(parts.pop("port", "")),
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "DISABLE_SERVER_SIDE_CURSORS": False,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "berth"},
+        "OPTIONS": {"connect_timeout": 5, "application_name": "berth", **parts},
     }
 
 
@@ -195,12 +198,12 @@ CONTENT_SECURITY_POLICY = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.KeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.rest.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["portal.api.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["portal.api.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["portal.rest.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["portal.rest.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "portal.api.problem_response",
+    "EXCEPTION_HANDLER": "portal.rest.problem_response",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }

@@ -13,10 +13,11 @@ from rest_framework.response import Response
 
 from berth.signature import Problem
 from portal.access import Permission
-from portal.api import ApiView, JSONParser
+from portal.api import ApiView
 from portal.errors import BadRequest, Invalid
 from portal.idempotency import key_of, once
 from portal.keys import KeyFacts
+from portal.rest import JSONParser
 from portal.tenancy import scope
 from predictions.answering import Question, answer
 from predictions.architectures import set_active

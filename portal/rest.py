@@ -1,0 +1,91 @@
+"""How the API reads and writes: keys in, problems out, JSON by orjson both ways.
+
+The classes stand in for Django REST Framework's own where those would query, negotiate or
+encode row by row: this path is what a live prediction costs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from berth.problems import Invalid as InvalidData
+from portal import errors
+from portal.error_pages import problem_json
+from portal.keys import RING, KeyFacts, caller_of
+from portal.middleware import client_address
+
+
+class JSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        return b"" if data is None else orjson.dumps(data, default=str)
+
+
+class JSONParser(BaseParser):
+    """JSON only: NaN, Infinity and duplicate trailing data are refused by orjson."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return orjson.loads(stream.read())
+        except orjson.JSONDecodeError as error:
+            raise errors.BadRequest(f"The body is not JSON: {error}.", code="bad_json") from error
+
+
+class OneRenderer(BaseContentNegotiation):
+    """No negotiation: a body is parsed by its content type, an answer is always JSON."""
+
+    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+        wanted = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == wanted), None)
+
+    def select_renderer(self, request: Request, renderers: Sequence[Any], *args: Any) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class KeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer sk_…``; sets ``request.auth`` (KeyFacts) and the caller as user."""
+
+    def authenticate(self, request: Request) -> tuple[Any, KeyFacts]:
+        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer" or not text:
+            raise errors.Unauthenticated("Send your key as “Authorization: Bearer sk_…”.")
+        facts = RING.find(text.strip())
+        return caller_of(facts, client_address(request._request)), facts
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="berth"'
+
+
+def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Any exception of a view as RFC 9457. What we did not foresee is raised on, and logged."""
+    request = context["request"]._request
+    return problem_json(request, _as_berth_error(exc))
+
+
+def _as_berth_error(exc: Exception) -> errors.BerthError:
+    if isinstance(exc, errors.BerthError):
+        return exc
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        return errors.MethodNotAllowed(str(exc.detail))
+    if isinstance(exc, exceptions.UnsupportedMediaType):
+        return errors.UnsupportedMediaType(str(exc.detail))
+    if isinstance(exc, exceptions.ParseError):
+        return errors.BadRequest(str(exc.detail))
+    if isinstance(exc, InvalidData):
+        return errors.Invalid(exc.errors[0].detail, errors=exc.errors)
+    if isinstance(exc, Http404):
+        return errors.NotFound()
+    raise exc

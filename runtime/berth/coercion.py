@@ -42,7 +42,6 @@ class Coercion:
         self._names = [about.name for about in fields]
         self._known = frozenset(self._names)
         self._all_required = all(about.required for about in fields)
-        self._cells = itemgetter(*self._names, self._names[0])  # one more: always a tuple
 
     def rows(self, rows: Sequence[object]) -> Coerced:
         """See Signature.coerce."""
@@ -103,12 +102,13 @@ class Coercion:
         """The rows' values by field, if every row is plainly an object with fitting keys."""
         if set(map(type, rows)) != {dict}:
             return None
+        full = set(map(len, rows)) == {len(self._columns)}
+        if not full and (
+            self._all_required or not self._known.issuperset(chain.from_iterable(rows))
+        ):
+            return None
         try:
-            if set(map(len, rows)) == {len(self._names)}:
-                return list(zip(*map(self._cells, rows), strict=True))[:-1]
-            if self._all_required or not self._known.issuperset(chain.from_iterable(rows)):
-                return None
-            return [_picked(rows, column.field) for column in self._columns]
+            return [_picked(rows, column.field, full) for column in self._columns]
         except KeyError:
             return None
 
@@ -242,7 +242,8 @@ def _patched(cells: Values, about: Field) -> Values:
     return [about.default if cell is None else cell for cell in cells]
 
 
-def _picked(rows: Sequence[Any], about: Field) -> Values:
-    if about.required:
+def _picked(rows: Sequence[Any], about: Field, full: bool) -> Values:
+    """One field's values; a KeyError where a row that has it all (`full`) has not this."""
+    if full or about.required:
         return list(map(itemgetter(about.name), rows))
     return [row.get(about.name, about.default) for row in rows]

@@ -77,8 +77,8 @@ class Column:
         return np.array(values, dtype=object)[:, None]
 
     def _numbers(self, values: Values, kinds: set[type], holes: bool) -> NDArray[Any] | None:
-        try:
-            array = np.array(values, dtype=np.float64)
+        try:  # fromiter is twice as fast, but only array() reads None as NaN
+            array = np.array(values, np.float64) if holes else np.fromiter(values, np.float64)
         except OverflowError:  # an integer beyond any double
             return None
         known = array

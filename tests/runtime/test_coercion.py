@@ -79,8 +79,8 @@ def test_rows_become_one_column_for_each_field() -> None:
 def test_it_refuses_a_value_that_does_not_fit(
     value: object, field: str, code: str, place: int
 ) -> None:
-    rows = [dict(ROW) for _ in range(place + 3)]
-    rows[place][field] = value  # type: ignore[assignment]  # wrong on purpose
+    rows: list[dict[str, Any]] = [dict(ROW) for _ in range(place + 3)]
+    rows[place][field] = value
     problems = errors_of(rows)
     assert found(problems) == [(f"/instances/{place}/{field}", code)]
     assert field in problems[0].detail
@@ -155,6 +155,11 @@ def test_a_field_left_out_takes_its_default_else_null() -> None:
     assert columns["b"].tolist() == [[7.0], [2.0]]
     assert math.isnan(columns["c"][0, 0])
     assert columns["d"].tolist() == [[MISSING_STRING], ["x"]]
+
+
+def test_an_unknown_field_in_an_optional_ones_place_is_refused() -> None:
+    signature = signed(Field("a", "number"), Field("b", "number", required=False, default=7))
+    assert found(errors_of([{"a": 1, "c": 2}], signature)) == [("/instances/0/c", "unknown_field")]
 
 
 def test_the_first_hundred_errors_are_reported_and_the_others_counted() -> None:

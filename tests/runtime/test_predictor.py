@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ from berth.bundle import Bundle, BundleError, seal
 from berth.predictor import PredictionError, Predictor
 from berth.signature import Field, Output, Signature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -66,9 +68,9 @@ def test_it_serves_many_threads_at_once(bundle: Bundle, regressor: Pipeline) -> 
     predictor = Predictor(bundle)
     tables = [people(50, seed=seed) for seed in range(16)]
 
-    def predict(number: int) -> list[float]:
+    def predict(number: int) -> NDArray[Any]:
         rows = tables[number].to_dict("records")
-        return predictor.predict(bundle.signature.coerce(rows).columns).values.tolist()
+        return predictor.predict(bundle.signature.coerce(rows).columns).values
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(predict, range(16)))
@@ -165,3 +167,34 @@ def test_it_does_not_report_home(bundle: Bundle, tmp_path: Path) -> None:
         check=True,
     )
     assert list(home.rglob("*")) == []
+
+
+FIFTY = """
+import sys
+from pathlib import Path
+from berth.bundle import read
+from berth.predictor import Predictor
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+bundle = read(Path(sys.argv[1]).read_bytes(), None)
+columns = bundle.signature.coerce(bundle.manifest["golden"]["instances"] * 300).columns
+Predictor(bundle).predict(columns)
+before = resident()
+predictors = [Predictor(bundle) for _ in range(50)]
+for predictor in predictors:
+    predictor.predict(columns)
+print(resident() - before, sum(predictor.nbytes for predictor in predictors))
+"""
+
+
+def test_fifty_small_models_take_no_more_memory_than_they_say(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.berth"
+    path.write_bytes(bundle.data)
+    command = [sys.executable, "-c", FIFTY, str(path)]
+    taken, said = map(int, subprocess.check_output(command).split())
+    assert taken < 20_000_000
+    assert taken < said * 1.5

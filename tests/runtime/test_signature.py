@@ -112,7 +112,7 @@ def test_an_edit_that_cannot_be_is_refused(edit: dict[str, Any], key: str, code:
 
 
 def test_the_next_version_inherits_what_people_said() -> None:
-    said = [
+    said: list[dict[str, Any]] = [
         {"name": "experience", "help": "Full years.", "maximum": 60, "default": 5},
         {"name": "level", "label": "Level"},
         {"name": "city", "enforced": []},

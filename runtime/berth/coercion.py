@@ -1,8 +1,8 @@
 """Rows, columns and files to the columns that a Predictor takes, by a signature's fields."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
@@ -52,23 +52,21 @@ class Coercion:
         values = self._quick_values(rows)
         if values is None:
             values = self._careful_values(rows, found)
-        return self._strict(
-            values, len(rows), found, lambda row, token: f"/instances/{row}/{token}"
-        )
+        return self._strict(values, len(rows), found, "/instances/{row}/{token}")
 
     def columns(self, columns: object) -> Coerced:
         """See Signature.coerce_columns."""
         if not isinstance(columns, Mapping):
             detail = "columns must be an object that holds one list for each field."
             raise InvalidInput([Problem("/columns", "wrong_type", detail)])
+        unknown = islice((name for name in columns if name not in self._known), _MOST_REPORTED)
         errors = [
-            Problem(pointer("columns", name), "unknown_field", self._unknown(name))
-            for name in list(columns)[:_MOST_REPORTED]
-            if name not in self._known
+            Problem(pointer("columns", str(name)), "unknown_field", self._unknown(str(name)))
+            for name in unknown
         ]
         lists, rows = self._lists(columns, errors, "/columns")
         values = [_filled(lists.get(name), column, rows) for name, column in self._plans()]
-        return self._strict(values, rows, [], "/columns/{token}/{row}".format)
+        return self._strict(values, rows, [], "/columns/{token}/{row}")
 
     def file(
         self, columns: Mapping[str, Any], first: int
@@ -81,15 +79,7 @@ class Coercion:
             cells = native(column.field.type, lists[name]) if name in lists else None
             values.append(_patched(_filled(cells, column, rows), column.field))
         arrays = self._arrays(values, found)
-        fatal = {item.row for item in found if item.finding.fatal}
-        bad: dict[int, list[Problem]] = {row: [] for row in sorted(fatal)}
-        warnings = []
-        for row, token, finding in sorted(found):
-            problem = Problem(f"/rows/{first + row}/{token}", finding.code, finding.detail)
-            if row not in bad:
-                warnings.append(problem)
-            elif finding.fatal:
-                bad[row].append(problem)
+        bad, warnings = _by_row(found, first)
         indices = np.setdiff1d(np.arange(rows), list(bad), assume_unique=True)
         if bad:
             arrays = {name: array[indices] for name, array in arrays.items()}
@@ -148,7 +138,10 @@ class Coercion:
             elif column.field.required:
                 detail = self._no_column(name, columns)
                 errors.append(Problem(f"{at}/{column.token}", "missing", detail))
-        rows = max(map(len, lists.values()), default=0)
+        # A file of which no column is ours still has its rows: all may take their defaults.
+        rows = max(
+            (len(cells) for cells in columns.values() if isinstance(cells, Sized)), default=0
+        )
         for name, cells in lists.items():
             if len(cells) != rows:
                 detail = f'"{name}" has {len(cells)} values, but the longest column has {rows}.'
@@ -174,7 +167,7 @@ class Coercion:
         values: Sequence[Values],
         rows: int,
         found: list[Found],
-        at: Callable[..., str],
+        template: str,
     ) -> Coerced:
         """All or nothing: the columns with their warnings, or InvalidInput."""
         arrays = self._arrays(values, found)
@@ -183,9 +176,8 @@ class Coercion:
         errors: list[Problem] = []
         warnings: list[Problem] = []
         for row, token, finding in sorted(found):
-            problem = Problem(
-                at(row=row, token=token).removesuffix("/"), finding.code, finding.detail
-            )
+            place = template.format(row=row, token=token).removesuffix("/")  # "": the row itself
+            problem = Problem(place, finding.code, finding.detail)
             (errors if finding.fatal else warnings).append(problem)
         if errors:
             raise InvalidInput(_shortened(errors))
@@ -200,6 +192,20 @@ class Coercion:
         near = nearest(name, (str(key) for key in columns if key not in self._known), limit=3)
         hint = f"Did you mean {_some(near)}?" if near else f"There are {_some(list(columns))}."
         return f'The column "{name}" is missing, and the model needs it. {hint}'
+
+
+def _by_row(found: list[Found], first: int) -> tuple[dict[int, list[Problem]], list[Problem]]:
+    """The bad rows' problems by row, and the good rows' warnings."""
+    fatal = {item.row for item in found if item.finding.fatal}
+    bad: dict[int, list[Problem]] = {row: [] for row in sorted(fatal)}
+    warnings = []
+    for row, token, finding in sorted(found):
+        problem = Problem(f"/rows/{first + row}/{token}", finding.code, finding.detail)
+        if row not in bad:
+            warnings.append(problem)
+        elif finding.fatal:
+            bad[row].append(problem)
+    return bad, warnings
 
 
 def _fatal(code: str, detail: str) -> Finding:

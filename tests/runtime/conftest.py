@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from berth.bundle import Bundle, seal
-from berth.signature import Field, Output, Signature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
@@ -15,6 +13,9 @@ from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from berth.bundle import Bundle, seal
+from berth.signature import Field, Output, Signature
 
 INPUTS = (
     Field("experience", "number", minimum=0, maximum=40),

@@ -5,12 +5,13 @@ import zipfile
 
 import orjson
 import pytest
-from berth import bundle as bundles
-from berth.bundle import Bundle, BundleError, read, seal
-from berth.signature import Field, Output, Signature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from berth import bundle as bundles
+from berth.bundle import Bundle, BundleError, read, seal
+from berth.signature import Field, Output, Signature
 
 KEY = Ed25519PrivateKey.generate()
 SIGNATURE = Signature((Field("x", "number"),), Output("y", "regression"))

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from berth.cells import CellRule
 from berth.signature import (
     MISSING_STRING,
@@ -15,8 +18,6 @@ from berth.signature import (
     Problem,
     Signature,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 EXPERIENCE = Field("experience", "number", minimum=0, maximum=40)
 LEVEL = Field("level", "integer", choices=(1, 2, 12))
@@ -246,6 +247,20 @@ def test_an_empty_cell_takes_the_default_where_the_field_may_be_left_out() -> No
     assert good.columns["a"].tolist() == [[5.0], [1.0]]
     good, _ = signature.coerce_lenient({"b": ["x", "y"]})
     assert good.columns["a"].tolist() == [[5.0], [5.0]]
+
+
+def test_a_file_without_any_of_the_optional_columns_keeps_its_rows() -> None:
+    signature = signed(Field("a", "number", required=False, default=5))
+    good, _ = signature.coerce_lenient({"other": ["x", "y"]})
+    assert good.columns["a"].tolist() == [[5.0], [5.0]]
+
+
+def test_an_unknown_column_is_found_behind_many_known_ones() -> None:
+    fields = tuple(Field(f"f{i}", "number") for i in range(150))
+    columns = {field.name: [1] for field in fields} | {"stray": [1]}
+    with pytest.raises(InvalidInput) as refusal:
+        signed(*fields).coerce_columns(columns)
+    assert found(refusal.value.errors) == [("/columns/stray", "unknown_field")]
 
 
 FIELDS = st.sampled_from(

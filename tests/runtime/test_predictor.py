@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from berth.bundle import Bundle, BundleError, seal
-from berth.predictor import PredictionError, Predictor
-from berth.signature import Field, Output, Signature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from berth.bundle import Bundle, BundleError, seal
+from berth.predictor import PredictionError, Predictor
+from berth.signature import Field, Output, Signature
 from tests.runtime.conftest import INPUTS, converted, people, trained
 
 MANIFEST = {"created_at": "2026-01-02T03:04:05Z"}

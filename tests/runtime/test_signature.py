@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from berth.signature import Field, InvalidSignature, Output, Signature
 
 WAGES = Signature(

@@ -89,9 +89,7 @@ class VersionsView(UploadView):
         metrics = _metrics(request.data.get("metrics", ""))
 
         def upload() -> Response:
-            version = upload_version(
-                self.caller, slug, artifact, sample, **facts, metrics=metrics
-            )
+            version = upload_version(self.caller, slug, artifact, sample, **facts, metrics=metrics)
             address = reverse("api-version", args=[slug, version.number])
             return Response(version_json(version), 202, headers={"Location": address})
 

@@ -98,9 +98,7 @@ def _fetch(stack: ExitStack, organisation_id: Any, sha256: str, filename: str) -
     return stack.enter_context(storage.local_copy(organisation_id, sha256, suffix))
 
 
-def _seal(
-    version: Version, found: sandbox.Inspection, progress: _Progress, started: float
-) -> None:
+def _seal(version: Version, found: sandbox.Inspection, progress: _Progress, started: float) -> None:
     signature = _with_corrections(version, found.signature)
     sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden})
     progress.note("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)

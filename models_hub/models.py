@@ -154,5 +154,3 @@ class Deployment(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.model.slug} {self.architecture}"
-
-

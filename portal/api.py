@@ -7,13 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal import errors, tenancy
 from portal.access import Caller
 from portal.keys import KeyFacts
-from portal.rest import OneRenderer, problem_response
+from portal.rest import OneRenderer, problem_response, rendered
 
 
 class ApiView(APIView):
@@ -50,11 +49,7 @@ class ApiView(APIView):
                 response = handler(drf_request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # handle_exception re-raises what it can't map
             return self.handle_exception(error)
-        if isinstance(response, Response):
-            response.accepted_renderer = self.get_renderers()[0]
-            response.accepted_media_type = "application/json"
-            response.renderer_context = {}
-        return response
+        return rendered(response)
 
     def _handler(self, request: Request) -> Callable[..., Any]:
         method = (request.method or "").lower()

@@ -12,9 +12,7 @@ log = structlog.get_logger()
 
 def problem_json(request: HttpRequest, error: BerthError) -> JsonResponse:
     """RFC 9457: ``application/problem+json``."""
-    body = error.problem(
-        instance=request.path, request_id=str(getattr(request, "request_id", ""))
-    )
+    body = error.problem(instance=request.path, request_id=str(getattr(request, "request_id", "")))
     return JsonResponse(
         body,
         status=error.status,

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from portal.access import Caller
 from portal.errors import Invalid
 from portal.models import IdempotentReply, new_id
+from portal.rest import rendered
 from portal.tenancy import current
 
 KEPT = timedelta(hours=24)
@@ -46,15 +47,11 @@ def once(
     reply_id = _take(caller, request.path, key, fingerprint)
     if reply_id is None:
         return _replay(caller, request.path, key, fingerprint)
-    response = produce()
-    if not getattr(response, "is_rendered", True):
-        response.render()  # type: ignore[attr-defined]  # DRF's Response
+    response = rendered(produce())
     IdempotentReply.objects.filter(pk=reply_id).update(
         status=response.status_code,
         body=response.content,
-        headers={
-            name: response[name] for name in ("Content-Type", "Location") if name in response
-        },
+        headers={name: response[name] for name in ("Content-Type", "Location") if name in response},
     )
     return response
 

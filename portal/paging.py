@@ -1,7 +1,6 @@
 """Lists in pages: ``{"items": […], "next": cursor or null}`` with ``?cursor=&limit=``."""
 
 import base64
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

@@ -15,6 +15,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from berth.problems import Invalid as InvalidData
 from portal import errors
@@ -67,6 +68,16 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="berth"'
+
+
+def rendered(response: HttpResponse) -> HttpResponse:
+    """The response with its content made, whether it is DRF's or plain."""
+    if isinstance(response, Response) and not response.is_rendered:
+        response.accepted_renderer = JSONRenderer()
+        response.accepted_media_type = JSONRenderer.media_type
+        response.renderer_context = {}
+        response.render()
+    return response
 
 
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:

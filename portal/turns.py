@@ -77,7 +77,7 @@ def conclude(kind: Kind, unfinished: str) -> None:
         )
         cursor.execute(
             "UPDATE portal_turn SET waiting = false WHERE organisation_id = %s AND kind = %s"
-            f" AND NOT EXISTS ({unfinished})",  # a constant of ours, never input
+            f" AND NOT EXISTS ({unfinished})",  # noqa: S608  # a constant of ours, never input
             [current(), kind],
         )
 

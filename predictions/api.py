@@ -60,7 +60,9 @@ class PredictView(ApiView):
         if not key_of(request):
             return _answered(question)
         with scope(self.caller.organisation_id):
-            return once(request, self.caller, hashlib.sha256(body).hexdigest(), lambda: _answered(question))
+            return once(
+                request, self.caller, hashlib.sha256(body).hexdigest(), lambda: _answered(question)
+            )
 
 
 def take_call(facts: KeyFacts) -> None:
@@ -82,7 +84,9 @@ def _question(organisation_id: UUID, source: str, slug: str, asked: Any, body: b
     if not isinstance(asked, dict):
         raise Invalid.field("", "wrong_type", 'The body must be an object: {"instances": […]}.')
     if unknown := sorted(asked.keys() - {"instances", "columns", "version"}):
-        errors = [Problem(f"/{name}", "unknown", f"“{name}” is not known here.") for name in unknown]
+        errors = [
+            Problem(f"/{name}", "unknown", f"“{name}” is not known here.") for name in unknown
+        ]
         raise Invalid(errors[0].detail, errors=errors)
     instances, columns, version = (asked.get(k) for k in ("instances", "columns", "version"))
     if (instances is None) == (columns is None):

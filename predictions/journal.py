@@ -107,4 +107,3 @@ def records_of(data: bytes) -> tuple[list[bytes], int]:
             return records, int(bool(line))
         records.append(record)
     return records, 0
-

@@ -27,10 +27,10 @@ class Architecture(ABC):
     available: ClassVar[bool] = True
     why_not: ClassVar[str] = ""
 
-    def activate(self, deployment: Deployment) -> None:
+    def activate(self, deployment: Deployment) -> None:  # noqa: B027  # most prepare nothing
         """Prepare whatever must stand before calls come. Runs in the deed's transaction."""
 
-    def retire(self, deployment: Deployment) -> None:
+    def retire(self, deployment: Deployment) -> None:  # noqa: B027
         """Undo what ``activate`` prepared. Runs in the deed's transaction."""
 
     @abstractmethod

@@ -22,11 +22,7 @@ class Offline(Architecture):
 
     def usage(self, deployment: Deployment, address: str) -> list[Snippet]:
         url = f"{address}/api/v1/models/{deployment.model.slug}/jobs"
-        curl = (
-            f"curl {url} \\\n"
-            '  -H "Authorization: Bearer $BERTH_KEY" \\\n'
-            "  -F file=@people.csv"
-        )
+        curl = f'curl {url} \\\n  -H "Authorization: Bearer $BERTH_KEY" \\\n  -F file=@people.csv'
         python = (
             "import os, requests\n\n"
             f"answer = requests.post(\n    {json.dumps(url)},\n"

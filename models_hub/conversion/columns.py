@@ -1,0 +1,140 @@
+"""The columns that a fitted estimator wants, before anything is known about their values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from berth.signature import FieldType
+from models_hub.conversion.encoders import is_missing
+from models_hub.conversion.trace import Visit, trace
+from models_hub.formats.refusal import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One input column of an estimator.
+
+    `type` is "string" where an encoder or an imputer learned texts, "boolean" and "integer" where
+    an encoder learned such categories, else "number". `categories` are those of its first
+    encoder, missing ones left out.
+    """
+
+    name: str
+    type: FieldType
+    visits: tuple[Visit, ...]
+    categories: tuple[Any, ...] | None
+
+    @property
+    def is_used(self) -> bool:
+        """Does any step look at it?"""
+        return bool(self.visits)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All columns in the order of training; `named` if the training data had names."""
+
+    all: tuple[Column, ...]
+    named: bool
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """Those that some step looks at: the model's inputs."""
+        return tuple(column for column in self.all if column.is_used)
+
+
+def columns_of(estimator: Any, sample_names: Sequence[str] | None) -> Columns:
+    """What the estimator says about its input columns.
+
+    Without names in the estimator the sample's are taken if their number fits, else f0, f1, …
+    Raises `Refused` (`not_fitted`) when it does not even know how many there are.
+    """
+    names = _feature_names(estimator)
+    named = names is not None
+    if names is None:
+        count = _width(estimator)
+        fits = sample_names is not None and len(sample_names) == count
+        names = list(sample_names or ()) if fits else [f"f{i}" for i in range(count)]
+    if len(set(names)) != len(names) or any(not name.strip() for name in names):
+        raise Refused("columns_unusable", "Two columns have the same name, or one has none.")
+    visits = trace(estimator, names)
+    return Columns(tuple(_column(name, visits.get(name, [])) for name in names), named)
+
+
+def _feature_names(estimator: Any) -> list[str] | None:
+    for part in _outside_in(estimator):
+        names = getattr(part, "feature_names_in_", None)
+        if names is not None:
+            return [str(name) for name in names]
+    return None
+
+
+def _width(estimator: Any) -> int:
+    for part in _outside_in(estimator):
+        width = getattr(part, "n_features_in_", None)
+        if width is not None:
+            return int(width)
+    raise Refused("not_fitted", "The estimator is not fitted: call fit before you save it.")
+
+
+def _outside_in(estimator: Any) -> list[Any]:
+    """The estimator and what it wraps, down to a pipeline's first step."""
+    chain = [estimator]
+    while True:
+        part = chain[-1]
+        if hasattr(part, "best_estimator_"):
+            chain.append(part.best_estimator_)
+        elif hasattr(part, "regressor_"):
+            chain.append(part.regressor_)
+        elif hasattr(part, "steps"):
+            chain.append(part.steps[0][1])
+        else:
+            return chain
+
+
+def _column(name: str, visits: Sequence[Visit]) -> Column:
+    raw = next((_categories(visit) for visit in visits if _has_categories(visit)), None)
+    known = None if raw is None else tuple(_plain(v) for v in raw if not is_missing(v))
+    kind: FieldType = _type_of(name, known) if known else "number"
+    if known is None and any(_imputes_text(visit) for visit in visits):
+        kind = "string"
+    return Column(name, kind, tuple(visits), known)
+
+
+def _has_categories(visit: Visit) -> bool:
+    return hasattr(visit.step, "categories_") and visit.lane.linear and visit.lane.scale == 1.0
+
+
+def _categories(visit: Visit) -> Any:
+    return visit.step.categories_[visit.index]
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar as a Python one; whole floats as int: pandas has floats where values miss."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _type_of(name: str, categories: Sequence[Any]) -> FieldType:
+    kinds = {type(value) for value in categories}
+    if kinds == {str}:
+        return "string"
+    if kinds == {bool}:
+        return "boolean"
+    if kinds == {int}:
+        return "integer"
+    if kinds <= {int, float}:
+        return "number"
+    raise Refused(
+        "columns_unusable",
+        f"The encoder of {name[:80]!r} learned values of several kinds (texts beside numbers): "
+        "make them all texts before you fit.",
+    )
+
+
+def _imputes_text(visit: Visit) -> bool:
+    if type(visit.step).__name__ != "SimpleImputer":
+        return False
+    return isinstance(visit.step.statistics_[visit.index], str)

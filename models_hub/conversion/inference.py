@@ -1,0 +1,231 @@
+"""The signature of an estimator, from what its steps learned and what a sample shows.
+
+Names and order come from the training columns, choices from encoders, ranges from the sample,
+missing values from imputers. What cannot be read is asked of the estimator itself: whether it
+takes a missing value or a category that it never saw is tried, not guessed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn.base import is_classifier, is_regressor
+
+from berth.field import fits
+from berth.signature import MISSING_STRING, Field, FieldType, Output, Signature
+from models_hub.conversion.columns import Column
+from models_hub.conversion.draw import UNSEEN, draw
+from models_hub.conversion.encoders import is_missing
+from models_hub.formats.refusal import Refused
+
+MAX_CHOICES = 10_000
+MAX_SAMPLE_CHOICES = 50  # texts in a sample, where no encoder says which there are
+IMPUTERS = {"SimpleImputer", "KNNImputer", "IterativeImputer"}
+
+Answers = Callable[[Mapping[str, Any]], bool]
+
+
+def output_of(estimator: Any, target: str | None) -> Output:
+    """What the estimator answers. Raises `Refused` for what is neither regression nor
+    classification with probabilities of one target."""
+    name = target or "prediction"
+    if is_classifier(estimator):
+        if not hasattr(estimator, "predict_proba"):
+            raise Refused(
+                "no_probabilities",
+                "The classifier gives labels without probabilities: fit one that has "
+                "predict_proba, or put it into CalibratedClassifierCV.",
+            )
+        return Output(name, "classification", _labels(estimator.classes_))
+    if not is_regressor(estimator):
+        raise Refused(
+            "not_a_predictor",
+            f"{type(estimator).__name__} is neither a regressor nor a classifier: save the whole "
+            "pipeline with its final estimator.",
+        )
+    return Output(name, "regression")
+
+
+def _labels(classes: Any) -> tuple[Any, ...]:
+    if isinstance(classes, list) or np.ndim(classes) != 1:
+        raise Refused("several_targets", "The model predicts several targets; one is supported.")
+    labels = tuple(item.item() if isinstance(item, np.generic) else item for item in classes)
+    if not all(isinstance(label, str | bool | int | float) for label in labels):
+        raise Refused("labels_unusable", "The class labels are neither texts nor numbers.")
+    if len(labels) < 2:
+        raise Refused("labels_unusable", "The classifier knows only one class.")
+    return labels
+
+
+def fields_of(columns: Sequence[Column], sample: pl.DataFrame | None) -> tuple[Field, ...]:
+    """The fields before the estimator was asked: types, choices, ranges, imputers' defaults."""
+    return tuple(_field(column, _column(sample, column.name)) for column in columns)
+
+
+def _column(sample: pl.DataFrame | None, name: str) -> pl.Series | None:
+    if sample is None or name not in sample.columns:
+        return None
+    return sample[name]
+
+
+def _field(column: Column, values: pl.Series | None) -> Field:
+    kind = _type(column, values)
+    low, high = _range(kind, column, values)
+    expects_missing = _imputer(column) is not None or _knows_missing(column)
+    expects_missing = expects_missing or (values is not None and values.null_count() > 0)
+    field = Field(
+        column.name,
+        kind,
+        required=not expects_missing,
+        nullable=True,
+        choices=_choices(column, values),
+        minimum=low,
+        maximum=high,
+    )
+    return replace(field, default=_default(column, field))
+
+
+def _type(column: Column, values: pl.Series | None) -> FieldType:
+    if values is None or column.type == "string":
+        return column.type
+    if values.dtype == pl.Boolean:
+        return "boolean" if column.type in ("number", "boolean") else column.type
+    if column.type == "number" and values.dtype.is_numeric():
+        known = values.drop_nulls().cast(pl.Float64).drop_nans()
+        return "integer" if len(known) and bool((known == known.round()).all()) else "number"
+    return column.type
+
+
+def _range(
+    kind: FieldType, column: Column, values: pl.Series | None
+) -> tuple[float | None, float | None]:
+    if kind not in ("number", "integer") or values is None or not values.dtype.is_numeric():
+        return None, None
+    known = values.drop_nulls().cast(pl.Float64)
+    known = known.filter(known.is_finite())
+    return (float(known.min()), float(known.max())) if len(known) else (None, None)  # type: ignore[arg-type]  # polars types min() as any Python literal
+
+
+def _choices(column: Column, values: pl.Series | None) -> tuple[Any, ...] | None:
+    if column.categories is not None:
+        known = [value for value in column.categories if value != MISSING_STRING]
+        return tuple(known) if 0 < len(known) <= MAX_CHOICES else None
+    if column.type == "string" and values is not None:
+        seen = sorted(values.drop_nulls().cast(pl.String).unique().to_list())
+        return tuple(seen) if 0 < len(seen) <= MAX_SAMPLE_CHOICES else None
+    return None
+
+
+def _imputer(column: Column) -> tuple[Any, int] | None:
+    for visit in column.visits:
+        if type(visit.step).__name__ in IMPUTERS:
+            return visit.step, visit.index
+    return None
+
+
+def _knows_missing(column: Column) -> bool:
+    """Did an encoder learn "missing" as a category of its own?"""
+    return any(
+        any(is_missing(value) for value in visit.step.categories_[visit.index])
+        for visit in column.visits
+        if hasattr(visit.step, "categories_")
+    )
+
+
+def _default(column: Column, field: Field) -> Any:
+    """What the imputer puts in, if saying it oneself makes no difference and it is a choice."""
+    found = _imputer(column)
+    if found is None or field.required or not hasattr(found[0], "statistics_"):
+        return None
+    imputer, index = found
+    if imputer.add_indicator or is_missing(imputer.statistics_[index]):
+        return None
+    value = imputer.statistics_[index]
+    value = value.item() if isinstance(value, np.generic) else value
+    if field.type == "boolean":
+        value = bool(value) if value in (0, 1) else None
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    usual = field.choices is None or value in field.choices
+    fitting = value is not None and fits("number" if field.type == "integer" else field.type, value)
+    return value if usual and fitting else None
+
+
+def settle(
+    signature: Signature, spans: Mapping[str, tuple[float, float]], answers: Answers
+) -> Signature:
+    """The signature after asking the estimator which values it takes.
+
+    `answers` says whether the estimator predicts a finite value for every row of the columns.
+    A field becomes nullable only if a missing value passes, and its choices are enforced if an
+    unseen one does not. Raises `Refused` (`cannot_predict`) if not even ordinary rows pass.
+    """
+    plain = replace_fields(signature, lambda field: replace(field, nullable=False))
+    strict = replace_fields(plain, _strict)
+    usual = {name: values[:1] for name, values in draw(strict, spans, seed=1, rows=1).items()}
+    if not answers(usual):
+        raise Refused(
+            "cannot_predict",
+            "The pipeline raises an error on an ordinary row. Upload a sample of real rows, or "
+            "check that the saved file predicts after loading it again.",
+        )
+    holes = _passing(signature, usual, answers, _hole)
+    unseen = _passing(signature, usual, answers, _stranger)
+    return replace_fields(signature, lambda field: _settled(field, holes, unseen))
+
+
+def _strict(field: Field) -> Field:
+    known = {"choices"} if field.choices else set()
+    ranged = {"range"} if field.minimum is not None else set()
+    return replace(field, enforced=frozenset(known | ranged))
+
+
+def _settled(field: Field, holes: set[str], unseen: set[str]) -> Field:
+    nullable = field.name in holes
+    refuses = field.choices is not None and field.name not in unseen and field.type != "boolean"
+    enforced = field.enforced | ({"choices"} if refuses else set())
+    default = field.default if nullable else None
+    return replace(
+        field,
+        nullable=nullable,
+        required=field.required or not nullable,
+        default=default,
+        enforced=frozenset(enforced),
+    )
+
+
+def _passing(
+    signature: Signature,
+    usual: Mapping[str, Any],
+    answers: Answers,
+    variant: Callable[[Field], Any],
+) -> set[str]:
+    """The fields for which the usual row still gets an answer with this variant of the value."""
+    odd = {f.name: np.array([[variant(f)]], dtype=usual[f.name].dtype) for f in signature.inputs}
+    if answers({**usual, **odd}):
+        return set(odd)
+    return {name for name, value in odd.items() if answers({**usual, name: value})}
+
+
+def _hole(field: Field) -> Any:
+    return MISSING_STRING if field.type == "string" else np.nan
+
+
+def _stranger(field: Field) -> Any:
+    if field.type == "string":
+        return UNSEEN
+    if field.type == "boolean" or not field.choices:
+        return 0.0 if field.type == "boolean" else _middle(field)
+    return max(float(choice) for choice in field.choices) + 1.0
+
+
+def _middle(field: Field) -> float:
+    known = [bound for bound in (field.minimum, field.maximum) if bound is not None]
+    return float(np.mean(known)) if known else 1.0
+
+
+def replace_fields(signature: Signature, change: Callable[[Field], Field]) -> Signature:
+    """The signature with each of its fields changed."""
+    return Signature(tuple(map(change, signature.inputs)), signature.output)

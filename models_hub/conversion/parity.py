@@ -1,0 +1,145 @@
+"""Does the ONNX graph answer as the original does? On every row, or it is refused.
+
+The measure, per row. Regression: |got - expected| / max(|expected|, floor), with the floor a
+thousandth of the median |expected|, so that a prediction that happens to fall next to zero is
+judged on the scale of the others. Classification: the labels must be equal (unless the two
+likeliest classes tie to within 1e-9) and no probability may differ by more than the tolerance.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from berth.predictor import PredictionError, Predictor
+from berth.signature import Signature
+from models_hub.formats.refusal import Refused
+
+TOLERANCE = 1e-5
+MIN_ROWS = 500
+LATENCY_CALLS = 200
+FLOOR = 1e-3
+TIE = 1e-9
+
+Columns = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model said for n rows: `values` [n] (numbers, or labels as objects), and for a
+    classification `probabilities` [n, k]."""
+
+    values: Any
+    probabilities: Any | None = None
+
+    def take(self, rows: Any) -> "Answers":
+        """The answers for some of the rows (an index or a mask)."""
+        some = None if self.probabilities is None else self.probabilities[rows]
+        return Answers(self.values[rows], some)
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """`wrong` is a mask of the rows beyond the tolerance."""
+
+    rows: int
+    max_relative_error: float
+    wrong: Any
+
+    @property
+    def mismatches(self) -> int:
+        """How many rows are off."""
+        return int(self.wrong.sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's figures."""
+        return {
+            "rows": self.rows,
+            "max_relative_error": self.max_relative_error,
+            "mismatches": self.mismatches,
+        }
+
+
+def predict(predictor: Predictor, columns: Columns) -> Answers:
+    """The Predictor's answers; NaN where it gives no finite one."""
+    rows = len(next(iter(columns.values())))
+    try:
+        found = predictor.predict(columns)
+    except PredictionError as error:
+        if not error.rows:
+            raise
+        good = np.setdiff1d(np.arange(rows), error.rows)
+        return _spread(predictor, columns, good, rows)
+    return Answers(found.values, found.probabilities)
+
+
+def _spread(predictor: Predictor, columns: Columns, good: Any, rows: int) -> Answers:
+    values: Any = np.full(rows, np.nan, dtype=object)
+    labels = predictor.signature.output.labels
+    probabilities = None if labels is None else np.full((rows, len(labels)), np.nan)
+    if len(good):
+        found = predictor.predict({name: column[good] for name, column in columns.items()})
+        values[good] = found.values
+        if probabilities is not None:
+            probabilities[good] = found.probabilities
+    return Answers(values if probabilities is not None else values.astype(float), probabilities)
+
+
+def compare(expected: Answers, got: Answers) -> Parity:
+    """Row by row; NaN on either side is a mismatch."""
+    if expected.probabilities is None or got.probabilities is None:
+        error = _relative(expected.values.astype(float), got.values.astype(float))
+        wrong = ~(error <= TOLERANCE)
+    else:
+        error = np.abs(expected.probabilities - got.probabilities).max(axis=1)
+        pairs = zip(expected.values.tolist(), got.values.tolist(), strict=True)
+        differ = np.array([there != here for there, here in pairs], dtype=bool)
+        wrong = ~(error <= TOLERANCE) | (differ & ~_tied(expected.probabilities))
+    finite = error[np.isfinite(error)]
+    return Parity(len(error), float(finite.max(initial=0.0)), wrong)
+
+
+def _tied(probabilities: Any) -> Any:
+    """Rows whose two likeliest classes differ by rounding alone: either label is right."""
+    top = np.sort(probabilities, axis=1)[:, -2:]
+    return top[:, 1] - top[:, 0] < TIE
+
+
+def _relative(expected: Any, got: Any) -> Any:
+    scale = np.abs(expected)
+    floor = max(FLOOR * float(np.median(scale)), np.finfo(float).tiny)
+    return np.abs(got - expected) / np.maximum(scale, floor)
+
+
+def judge(parity: Parity) -> None:
+    """Raise `Refused` (`parity_failed`, `parity_too_few_rows`) unless every row agrees."""
+    if parity.rows < MIN_ROWS:
+        raise Refused(
+            "parity_too_few_rows",
+            f"Only {parity.rows} rows could be compared, {MIN_ROWS} are needed: upload a sample "
+            "of real rows with the model.",
+            parity.to_json(),
+        )
+    if parity.mismatches:
+        raise Refused(
+            "parity_failed",
+            f"As ONNX the model answers differently on {parity.mismatches} of {parity.rows} rows "
+            f"(worst: {parity.max_relative_error:.2g} relative), so it is not used.",
+            parity.to_json(),
+        )
+
+
+def latency_ms(predictor: Predictor, signature: Signature, columns: Columns) -> float:
+    """The median of `LATENCY_CALLS` one-row calls, in milliseconds."""
+    names = [field.name for field in signature.inputs]
+    total = len(columns[names[0]])
+    took = []
+    for call in range(LATENCY_CALLS):
+        row = call % total
+        one = {name: columns[name][row : row + 1] for name in names}
+        started = time.perf_counter()
+        predictor.predict(one)
+        took.append(time.perf_counter() - started)
+    return float(np.median(took) * 1e3)

@@ -1,0 +1,162 @@
+"""Where each input column goes inside a fitted pipeline, as far as it stays recognisable.
+
+scikit-learn keeps no such map. Walking the steps with the columns in hand gives, for each input,
+the steps that saw it and at which place: from there come choices, statistics and ranges.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from models_hub.conversion.imputer import kept
+
+SAME_COLUMNS = {
+    "KNNImputer",
+    "IterativeImputer",
+    "OrdinalEncoder",
+    "PowerTransformer",
+    "QuantileTransformer",
+    "KBinsDiscretizer",
+    "TargetEncoder",
+}
+STILL_LINEAR = {"KNNImputer", "IterativeImputer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A column inside the pipeline: `scale * input + offset`, or with `linear` false some
+    function of that one input."""
+
+    name: str
+    scale: float = 1.0
+    offset: float = 0.0
+    linear: bool = True
+
+    def scaled(self, scale: float, offset: float) -> "Lane":
+        """This lane after a further `scale * x + offset`."""
+        return replace(self, scale=self.scale * scale, offset=self.offset * scale + offset)
+
+    def back(self, value: float) -> float:
+        """The input's value for a value seen here."""
+        return (value - self.offset) / self.scale if self.scale else self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A fitted step, and the place of the column among those that the step was given."""
+
+    step: Any
+    index: int
+    lane: Lane
+
+
+Lanes = list[Lane | None]
+
+
+def trace(estimator: Any, columns: Sequence[str]) -> dict[str, list[Visit]]:
+    """For each column, the leaf steps that see it, in order. A column without any is unused."""
+    tracer = _Tracer()
+    tracer.walk(estimator, [Lane(name) for name in columns])
+    return tracer.visits
+
+
+class _Tracer:
+    def __init__(self) -> None:
+        self.visits: dict[str, list[Visit]] = defaultdict(list)
+
+    def walk(self, step: Any, lanes: Lanes) -> Lanes:
+        """Send the lanes through a step; returns those that come out."""
+        if step is None or step == "passthrough":
+            return lanes
+        if hasattr(step, "best_estimator_"):
+            return self.walk(step.best_estimator_, lanes)
+        if hasattr(step, "regressor_"):
+            return self.walk(step.regressor_, lanes)
+        if hasattr(step, "steps"):
+            for _, inner in step.steps:
+                lanes = self.walk(inner, lanes)
+            return lanes
+        if hasattr(step, "transformers_"):
+            return self._split(step, lanes)
+        if hasattr(step, "transformer_list"):
+            return [out for _, inner in step.transformer_list for out in self._side(inner, lanes)]
+        return self._leaf(step, lanes)
+
+    def _side(self, inner: Any, lanes: Lanes) -> Lanes:
+        return [] if inner == "drop" else self.walk(inner, lanes)
+
+    def _split(self, step: Any, lanes: Lanes) -> Lanes:
+        out: Lanes = []
+        for name, inner, _ in step.transformers_:
+            chosen = [lanes[i] for i in step._transformer_to_input_indices[name]]
+            if chosen and inner != "drop":
+                if inner == "passthrough":
+                    self._see(inner, chosen)
+                out += self.walk(inner, chosen)
+        return out
+
+    def _see(self, step: Any, lanes: Lanes) -> None:
+        for index, lane in enumerate(lanes):
+            if lane is not None:
+                self.visits[lane.name].append(Visit(step, index, lane))
+
+    def _leaf(self, step: Any, lanes: Lanes) -> Lanes:
+        width = getattr(step, "n_features_in_", len(lanes))
+        if len(lanes) != width:
+            lanes = [None] * width
+        self._see(step, lanes)
+        for inner in _members(step):
+            self.walk(inner, lanes)
+        return _after(step, lanes)
+
+
+def _members(step: Any) -> list[Any]:
+    """The fitted estimators inside a voting or stacking one (a forest's trees are its own)."""
+    inner = getattr(step, "estimators_", None)
+    named = hasattr(step, "named_estimators_")
+    return list(inner) if named and isinstance(inner, list) else []
+
+
+def _after(step: Any, lanes: Lanes) -> Lanes:
+    kind = type(step).__name__
+    if hasattr(step, "get_support"):
+        return [lanes[i] for i in step.get_support(indices=True)]
+    if kind == "SimpleImputer":
+        extra = len(step.indicator_.features_) if step.add_indicator else 0
+        return [lanes[i] for i in kept(step)] + [None] * extra
+    if kind == "FunctionTransformer":
+        return lanes if step.func is None else [_bent(lane) for lane in lanes]
+    if kind in SAME_COLUMNS:
+        return lanes if kind in STILL_LINEAR else [_bent(lane) for lane in lanes]
+    factors = _affine(step, len(lanes))
+    if factors is not None:
+        return [
+            lane.scaled(float(a), float(b)) if lane else None
+            for lane, a, b in zip(lanes, *factors, strict=True)
+        ]
+    return []
+
+
+def _bent(lane: Lane | None) -> Lane | None:
+    return replace(lane, linear=False) if lane else None
+
+
+def _affine(step: Any, width: int) -> tuple[Any, Any] | None:
+    """(scale, offset) of a scaler, per column; None for any other step."""
+    kind = type(step).__name__
+    ones, zeros = np.ones(width), np.zeros(width)
+    if kind == "StandardScaler":
+        scale = ones if step.scale_ is None else 1 / step.scale_
+        mean = step.mean_ if step.with_mean and step.mean_ is not None else zeros
+        return scale, -mean * scale
+    if kind == "MinMaxScaler":
+        return step.scale_, step.min_
+    if kind == "MaxAbsScaler":
+        return 1 / step.scale_, zeros
+    if kind == "RobustScaler":
+        scale = ones if step.scale_ is None else 1 / step.scale_
+        return scale, (zeros if step.center_ is None else -step.center_ * scale)
+    return None

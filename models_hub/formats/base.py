@@ -1,0 +1,51 @@
+"""What every format answers."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+#: How many of a file's first bytes `sniff` wants to see.
+HEAD = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`model` is a fitted estimator or an ONNX `ModelProto`; `facts` are for the report."""
+
+    model: Any
+    facts: dict[str, Any]
+
+
+class Format(ABC):
+    """One kind of uploaded file.
+
+    `sniff` runs in the web process and looks at bytes only. `inspect` and `open` read a
+    stranger's file: they run in the sandboxed process and nowhere else.
+    """
+
+    name: ClassVar[str]
+    extensions: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def matches(self, head: bytes) -> bool:
+        """Could a file of this format begin with `head`?"""
+
+    def sniff(self, head: bytes, filename: str) -> bool:
+        """Do content (the first `HEAD` bytes) and extension both say this format?"""
+        return self.claims(filename) and self.matches(head)
+
+    def claims(self, filename: str) -> bool:
+        """Does the file's name say this format?"""
+        return filename.lower().endswith(self.extensions)
+
+    @abstractmethod
+    def inspect(self, path: Path) -> dict[str, Any]:
+        """Check what can be checked without building any object of the file.
+
+        Returns facts for the report (JSON values); raises `Refused`.
+        """
+
+    @abstractmethod
+    def open(self, path: Path) -> Opened:
+        """Inspect the file, then build what it holds. Raises `Refused`."""

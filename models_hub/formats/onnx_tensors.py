@@ -1,0 +1,120 @@
+"""Do a graph's tensors and trees hold what they claim? Runtimes trust these numbers."""
+
+import math
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from models_hub.formats.refusal import Refused
+
+MAX_ELEMENTS = 50_000_000
+_BYTES = {
+    TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.INT64: 8, TensorProto.INT32: 4,
+    TensorProto.BOOL: 1, TensorProto.INT8: 1, TensorProto.UINT8: 1, TensorProto.FLOAT16: 2,
+    TensorProto.INT16: 2, TensorProto.UINT16: 2, TensorProto.UINT32: 4, TensorProto.UINT64: 8,
+}  # fmt: skip
+_FIELDS = {
+    TensorProto.FLOAT: "float_data",
+    TensorProto.DOUBLE: "double_data",
+    TensorProto.INT64: "int64_data",
+    TensorProto.UINT32: "uint64_data",
+    TensorProto.UINT64: "uint64_data",
+}
+
+
+def check_tensor(tensor: Any) -> int:
+    """The tensor's number of elements; `Refused` if it lies about them or keeps them outside."""
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        raise Refused(
+            "onnx_external_data",
+            "The model keeps its weights in another file. Save it with all weights inside.",
+        )
+    if any(size < 0 for size in tensor.dims):
+        raise Refused("onnx_tensor_invalid", "A tensor has a negative dimension.")
+    count = math.prod(tensor.dims)
+    if count > MAX_ELEMENTS:
+        raise Refused("onnx_too_large", f"A tensor claims {count} elements.")
+    if _held(tensor) != count:
+        raise Refused("onnx_tensor_invalid", "A tensor does not hold what it claims to hold.")
+    return count
+
+
+def _held(tensor: Any) -> float:
+    if tensor.data_type == TensorProto.STRING:
+        return len(tensor.string_data)
+    if tensor.data_type not in _BYTES:
+        raise Refused("onnx_tensor_invalid", f"A tensor is of the unknown type {tensor.data_type}.")
+    if tensor.HasField("raw_data"):
+        return len(tensor.raw_data) / _BYTES[tensor.data_type]
+    return len(getattr(tensor, _FIELDS.get(tensor.data_type, "int32_data")))
+
+
+def check_tree(node: Any) -> None:
+    """`Refused` (`onnx_tree_invalid`) unless a TreeEnsemble node describes finite trees."""
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    keys = _numbers(attributes, "nodes_treeids"), _numbers(attributes, "nodes_nodeids")
+    modes = list(attributes["nodes_modes"].strings) if "nodes_modes" in attributes else []
+    features = _numbers(attributes, "nodes_featureids")
+    lengths = {len(keys[0]), len(keys[1]), len(modes), len(features)}
+    lengths |= {_length(attributes, "nodes_values")}
+    if len(lengths) != 1 or not modes or features.min() < 0 or features.max() > 100_000:
+        raise _tree("its attributes disagree")
+    place = {
+        key: index for index, key in enumerate(zip(*map(np.ndarray.tolist, keys), strict=True))
+    }
+    if len(place) != len(modes):
+        raise _tree("a node is there twice")
+    _check_edges(attributes, keys[0], modes, place)
+    _check_leaves(attributes, "Classifier" in node.op_type, place)
+
+
+def _check_edges(attributes: Any, trees: Any, modes: Any, place: dict[Any, int]) -> None:
+    """Every child exists and has one parent, and there is one root a tree: so no cycles."""
+    parents = np.zeros(len(modes), dtype=np.int64)
+    inner = np.array([mode != b"LEAF" for mode in modes])
+    for side in ("nodes_truenodeids", "nodes_falsenodeids"):
+        children = _numbers(attributes, side)
+        if len(children) != len(modes):
+            raise _tree("its attributes disagree")
+        wanted = zip(trees[inner].tolist(), children[inner].tolist(), strict=True)
+        found = [place.get(key, -1) for key in wanted]
+        if -1 in found:
+            raise _tree("a child is missing")
+        np.add.at(parents, found, 1)
+    if parents.max() > 1 or int((parents == 0).sum()) != len(set(trees.tolist())):
+        raise _tree("its nodes do not form trees")
+
+
+def _check_leaves(attributes: Any, classifier: bool, place: dict[Any, int]) -> None:
+    kind = "class" if classifier else "target"
+    ids, nodes, trees = (
+        _numbers(attributes, f"{kind}_{part}") for part in ("ids", "nodeids", "treeids")
+    )
+    if not len(ids) == len(nodes) == len(trees) == _length(attributes, f"{kind}_weights"):
+        raise _tree("its leaves disagree")
+    if classifier:
+        targets = len(_numbers(attributes, "classlabels_int64s"))
+        targets = targets or len(attributes["classlabels_strings"].strings)
+    else:
+        targets = attributes["n_targets"].i if "n_targets" in attributes else 1
+    if len(ids) and (ids.min() < 0 or ids.max() >= targets):
+        raise _tree("a leaf names an output that is not there")
+    if any(key not in place for key in zip(trees.tolist(), nodes.tolist(), strict=True)):
+        raise _tree("a leaf's node is missing")
+
+
+def _numbers(attributes: Any, name: str) -> Any:
+    values = attributes[name].ints if name in attributes else []
+    return np.array(values, dtype=np.int64)
+
+
+def _length(attributes: Any, name: str) -> int:
+    if name in attributes:
+        return len(attributes[name].floats)
+    tensor = f"{name}_as_tensor"
+    return math.prod(attributes[tensor].t.dims) if tensor in attributes else 0
+
+
+def _tree(what: str) -> Refused:
+    return Refused("onnx_tree_invalid", f"A tree ensemble is damaged: {what}.")

@@ -1,0 +1,101 @@
+"""skops archives: rules for the archive first, then a fixed list of types, then the trees."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from models_hub.formats import archive
+from models_hub.formats.base import Format, Opened
+from models_hub.formats.refusal import Refused
+from models_hub.formats.skops_types import TRUSTED
+
+MAX_SCHEMA = 64 << 20  # bytes
+MAX_NODES = 2_000_000
+SCHEMA = "schema.json"
+FORBIDDEN_LOADERS = {"OperatorFuncNode", "MethodNode"}
+
+
+class Skops(Format):
+    name = "skops"
+    extensions = (".skops",)
+
+    def matches(self, head: bytes) -> bool:
+        return head.startswith(archive.LOCAL_FILE)
+
+    def inspect(self, path: Path) -> dict[str, Any]:
+        entries = archive.check(path)
+        schema = archive.read_json(path, SCHEMA, MAX_SCHEMA)
+        if not isinstance(schema, dict) or "__loader__" not in schema:
+            raise Refused("archive_corrupt", "The archive's schema is not one that skops writes.")
+        members = {entry.filename for entry in entries}
+        for node in _nodes(schema):
+            _check_node(node, members)
+        return {
+            "members": len(entries),
+            "estimator": str(schema.get("__class__", ""))[:100],
+            "skops": str(schema.get("_skops_version", ""))[:20],
+        }
+
+    def open(self, path: Path) -> Opened:
+        # imported here because it costs a second and must never reach the web process
+        from skops.io import load
+        from skops.io.exceptions import UntrustedTypesFoundException
+
+        from models_hub.formats.trees import check_trees
+
+        facts = self.inspect(path)
+        try:
+            estimator = load(path, trusted=list(TRUSTED))
+        except UntrustedTypesFoundException as error:
+            raise _untrusted(path) from error
+        except (MemoryError, RecursionError) as error:
+            raise Refused("model_too_large", "The file needs too much memory to open.") from error
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"[:300]
+            raise Refused("model_damaged", f"skops could not open the file ({text}).") from error
+        check_trees(estimator)
+        return Opened(estimator, facts)
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every JSON object of the schema, without recursion; bounded in number and depth."""
+    waiting, count = [(schema, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if count > MAX_NODES or depth > archive.MAX_DEPTH:
+            raise Refused("archive_bomb", "The archive's schema is too large or nested too deep.")
+        if isinstance(value, dict):
+            yield value
+            waiting += [(child, depth + 1) for child in value.values()]
+        elif isinstance(value, list):
+            waiting += [(child, depth + 1) for child in value]
+
+
+def _check_node(node: dict[str, Any], members: set[str]) -> None:
+    loader = node.get("__loader__")
+    if isinstance(loader, str) and loader in FORBIDDEN_LOADERS:
+        name = f"{node.get('__module__')}.{node.get('__class__')}"[:150]
+        raise Refused(
+            "type_not_trusted",
+            f"The file rebuilds {name} by calling a function, which is not accepted: use "
+            "scikit-learn's own estimators, or save the model as ONNX.",
+        )
+    file = node.get("file")
+    if loader and isinstance(file, str) and file not in members:
+        raise Refused("archive_corrupt", "The schema names a member that is not in the archive.")
+
+
+def _untrusted(path: Path) -> Refused:
+    from skops.io import get_untrusted_types  # heavy: only in the sandbox
+
+    # The file's own answer serves the message alone; it is never passed on as trust.
+    foreign = [name for name in get_untrusted_types(file=path) if name not in TRUSTED]
+    names = ", ".join(foreign[:5])[:300]
+    return Refused(
+        "type_not_trusted",
+        f"The file holds types that are not part of scikit-learn's pipelines: {names}. Replace "
+        "them by scikit-learn's own (FunctionTransformer of a numpy function, an encoder), or "
+        "convert the model to ONNX and upload that.",
+        {"types": foreign[:20]},
+    )

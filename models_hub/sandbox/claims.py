@@ -1,0 +1,92 @@
+"""What the first child says about an upload, read as what a stranger says."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from berth.signature import InvalidSignature, Signature
+from models_hub.formats import Refused
+
+STAGES = ("inspected", "signature", "converted", "compared")
+CODE = re.compile(r"[a-z][a-z0-9_]{2,59}")
+MAX_DETAIL = 800
+MAX_FACTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A result whose shape is right; whether it is true is for the second child to say."""
+
+    signature: Signature
+    facts: dict[str, str]
+
+
+def text(value: object, limit: int = MAX_DETAIL) -> str:
+    """A sentence that may be stored and shown: a printable string of bounded length."""
+    plain = value if isinstance(value, str) else ""
+    return "".join(sign if sign.isprintable() else " " for sign in plain[:limit])
+
+
+def stage(message: dict[str, Any]) -> tuple[str, str]:
+    """(name, detail) of a stage message."""
+    if message.get("name") not in STAGES:
+        raise garbled("it names a stage that there is not")
+    return str(message["name"]), text(message.get("detail"))
+
+
+def refusal(message: dict[str, Any]) -> Refused:
+    """The refusal that a message carries."""
+    code = message.get("code")
+    known = isinstance(code, str) and CODE.fullmatch(code)
+    figures = message.get("figures")
+    return Refused(
+        str(code) if known else "inspection_garbled",
+        text(message.get("detail")) or "The inspection refused the file.",
+        {text(key, 60): _figure(value) for key, value in list(figures.items())[:MAX_FACTS]}
+        if isinstance(figures, dict)
+        else {},
+    )
+
+
+def _figure(value: object) -> object:
+    if isinstance(value, list):
+        return [text(item, 200) for item in value[:20]]
+    return value if isinstance(value, int | float) else text(value, 200)
+
+
+def claim(message: dict[str, Any]) -> Claim:
+    """The first child's result. Raises `Refused` (`inspection_garbled`)."""
+    facts, spans = message.get("facts"), message.get("spans")
+    if not isinstance(facts, dict) or not isinstance(spans, dict):
+        raise garbled("parts of it are missing")
+    if not all(map(_is_span, spans.values())):
+        raise garbled("a range is none")
+    kept = message.get("kept")
+    if not isinstance(kept, list) or not all(type(row) is int and row >= 0 for row in kept):
+        raise garbled("its rows are none")
+    try:
+        signature = Signature.from_json(message.get("signature"))
+    except InvalidSignature as error:
+        raise garbled(f"its signature is invalid ({text(str(error), 200)})") from error
+    shown = {text(key, 60): text(str(value), 200) for key, value in list(facts.items())[:MAX_FACTS]}
+    return Claim(signature, shown)
+
+
+def _is_span(span: object) -> bool:
+    if not isinstance(span, list) or len(span) != 2:
+        return False
+    return all(isinstance(end, int | float) and math.isfinite(end) for end in span)
+
+
+def figures(message: dict[str, Any]) -> dict[str, Any]:
+    """The second child's result: parity, latency, golden rows."""
+    parity, latency, golden = (message.get(key) for key in ("parity", "latency", "golden"))
+    if not all(isinstance(part, dict) for part in (parity, latency, golden)):
+        raise garbled("parts of it are missing")
+    return {"parity": parity, "latency": latency, "golden": golden}
+
+
+def garbled(what: str) -> Refused:
+    """The refusal for a result that no honest child would give."""
+    return Refused("inspection_garbled", f"The inspection gave no usable result: {what}.")

@@ -1,0 +1,151 @@
+"""Inspecting an upload: one child opens, one judges, and what is known at the end."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from berth.signature import Signature
+from models_hub.formats import FORMATS, Refused
+from models_hub.sandbox import claims, frames, process
+from models_hub.sandbox.process import Limits
+
+#: `on_stage(name, status, detail, seconds)`; status is "done" or "failed".
+OnStage = Callable[[str, str, str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of an inspection, as the report shows it."""
+
+    name: str
+    status: str
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an upload turned out to be.
+
+    `onnx` and `signature` go into the Bundle, `golden` into its manifest. `parity` and `latency`
+    are the contract's figures; `facts` are what the file says about itself, as texts.
+    """
+
+    format: str
+    onnx: bytes
+    signature: Signature
+    parity: dict[str, Any]
+    latency: dict[str, float]
+    golden: dict[str, Any]
+    facts: dict[str, str]
+    stages: tuple[Stage, ...]
+    runtime: str = "onnx"
+
+
+def inspect(
+    path: Path,
+    format: str,
+    *,
+    sample: Path | None = None,
+    target: str | None = None,
+    on_stage: OnStage | None = None,
+    limits: Limits | None = None,
+) -> Inspection:
+    """Open, convert and compare the upload at `path` in child processes.
+
+    `format` is a name out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` the
+    name of its column to predict. The stages `inspected`, `signature`, `converted` and `compared`
+    are told to `on_stage` as they end. Raises `Refused` for every sort of failure, after telling
+    the stage that failed.
+    """
+    limits = limits or Limits()
+    course = _Course(on_stage or _nobody)
+    if format not in FORMATS:
+        raise Refused("format_unknown", f"There is no format {format!r}.")
+    rows = None if sample is None else str(sample.resolve())
+    # The seed decides the rows that are compared; it is ours, and new each time.
+    shared = {"sample": rows, "target": target, "seed": secrets.randbits(32)}
+    arguments = {"path": str(path.resolve()), "format": format, **shared}
+    try:
+        # Both start now: the judge's imports are done by the time it is needed.
+        with (
+            process.Child("opening", arguments, limits) as opener,
+            process.Child("judging", shared, limits) as judge,
+        ):
+            told, onnx = _ask(course, opener)
+            claim = claims.claim(told)
+            verdict, _ = _ask(course, judge, _packed(told, onnx))
+            figures = claims.figures(verdict)
+    except Refused as refusal:
+        course.fail(refusal)
+        raise
+    return Inspection(
+        format, onnx, claim.signature, **figures, facts=claim.facts, stages=tuple(course.stages)
+    )
+
+
+def _nobody(name: str, status: str, detail: str, seconds: float) -> None:
+    """Nobody listens to the stages."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """Which stages are over, and how long each took."""
+
+    on_stage: OnStage
+    stages: list[Stage] = field(default_factory=list)
+    _since: float = field(default_factory=time.monotonic)
+
+    def done(self, name: str, detail: str) -> None:
+        if name != self._due():
+            raise claims.garbled("its stages are out of order")
+        self._end(name, "done", detail)
+
+    def fail(self, refusal: Refused) -> None:
+        self._end(self._due(), "failed", refusal.detail)
+
+    def _due(self) -> str:
+        return claims.STAGES[min(len(self.stages), len(claims.STAGES) - 1)]
+
+    def _end(self, name: str, status: str, detail: str) -> None:
+        now = time.monotonic()
+        stage = Stage(name, status, detail, round(now - self._since, 3))
+        self._since = now
+        self.stages.append(stage)
+        self.on_stage(stage.name, stage.status, stage.detail, stage.seconds)
+
+
+def _ask(course: _Course, child: process.Child, given: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    """Let a child do its job: its result and the bytes behind it. Raises `Refused`."""
+    result: dict[str, Any] | None = None
+    payload: bytes | None = None
+    for kind, content in child.messages(given):
+        if kind == frames.BYTES:
+            payload = content
+            continue
+        message = _parsed(content)
+        if message.get("event") == "refused":
+            raise claims.refusal(message)
+        if message.get("event") == "stage":
+            course.done(*claims.stage(message))
+        elif message.get("event") == "result":
+            result = message
+    if result is None or payload is None:
+        raise claims.garbled("it ended without one")
+    return result, payload
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        return frames.parse(content)
+    except frames.Garbled as error:
+        raise claims.garbled(str(error)) from error
+
+
+def _packed(told: dict[str, Any], onnx: bytes) -> bytes:
+    parts = ((frames.JSON, json.dumps(told).encode()), (frames.BYTES, onnx))
+    return b"".join(frames.HEADER.pack(kind, len(part)) + part for kind, part in parts)

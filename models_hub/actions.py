@@ -102,11 +102,16 @@ def _next_number(caller: Caller, slug: str) -> int:
     return (Version.objects.filter(model=model).aggregate(top=Max("number"))["top"] or 0) + 1
 
 
-def _check_quota(size: int) -> None:
-    quota = Organisation.objects.get(pk=current()).storage_quota
+def stored_bytes() -> int:
+    """What the organisation's uploads and Bundles take in the storage."""
     uploads = Version.objects.filter(derived_from=None)
     sums = uploads.aggregate(a=Sum("size"), b=Sum("sample_size"), c=Sum("bundle_size"))
-    used = sum(value or 0 for value in sums.values())
+    return sum(value or 0 for value in sums.values())
+
+
+def _check_quota(size: int) -> None:
+    quota = Organisation.objects.get(pk=current()).storage_quota
+    used = stored_bytes()
     if used + size > quota:
         raise TooLarge(
             f"Your organisation stores {used / 1e9:.2f} of its {quota / 1e9:.2f} GB;"

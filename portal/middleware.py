@@ -1,7 +1,7 @@
 """What happens around each request: an id for it, and the organisation it belongs to."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import uuid_utils
 from django.http import HttpRequest
@@ -17,6 +17,13 @@ SESSION_KEY = "organisation"
 _KNOWN_BY_KEY = ("/static/", "/api/", "/health/", "/w/", "/widget/")
 
 View = Callable[..., HttpResponseBase]
+V = TypeVar("V", bound=View)
+
+
+def outside_organisations(view: V) -> V:
+    """For a view that enters scopes itself: it may concern an organisation not chosen yet."""
+    view.outside_organisations = True  # type: ignore[attr-defined]  # a mark for Tenant
+    return view
 
 
 class RequestId:
@@ -57,7 +64,7 @@ class Tenant:
         if request.path.startswith(_KNOWN_BY_KEY):
             return None
         try:
-            if caller is None:
+            if caller is None or getattr(view, "outside_organisations", False):
                 return view(request, *args, **kwargs)
             with tenancy.scope(caller.organisation_id):
                 return view(request, *args, **kwargs)

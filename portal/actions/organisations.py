@@ -1,0 +1,65 @@
+"""Organisations: made with their first owner, renamed."""
+
+import re
+
+from django.db import IntegrityError, transaction
+
+from portal import tenancy
+from portal.access import Caller, Permission, record, system
+from portal.actions.accounts import clean_email, new_person
+from portal.errors import Conflict, Invalid
+from portal.models import Membership, Organisation, Role, User, new_id
+from portal.tenancy import current
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def create_organisation(
+    slug: str, name: str, owner: str, password: str, *, calls_per_minute: int | None = None
+) -> Organisation:
+    """An organisation with its first owner; an existing person keeps their password.
+
+    Raises Conflict when the slug is taken, Invalid for a slug, name, e-mail or password that is
+    off.
+    """
+    if not SLUG.fullmatch(slug):
+        raise Invalid.field(
+            "slug", "bad_slug", "A slug has 1 to 63 small letters, digits and inner hyphens."
+        )
+    organisation = Organisation(id=new_id(), slug=slug, name=_clean_name(name))
+    if calls_per_minute is not None:
+        organisation.calls_per_minute = calls_per_minute
+    with tenancy.scope(organisation.pk):
+        try:
+            with transaction.atomic():
+                organisation.save(force_insert=True)
+        except IntegrityError as error:
+            message = f"There is an organisation “{slug}” already."
+            raise Conflict(message, code="slug_taken") from error
+        email = clean_email(owner)
+        user = User.objects.filter(email=email).first() or new_person(email, password)
+        membership = Membership.objects.create(user=user, role=Role.OWNER)
+        caller = system(organisation.pk)
+        record(caller, "organisation.created", organisation)
+        record(caller, "member.added", membership, role=Role.OWNER)
+    return organisation
+
+
+def rename_organisation(caller: Caller, name: str) -> Organisation:
+    """Give the organisation in scope another name; its slug stays. Raises Invalid for no name."""
+    caller.require(Permission.OWN)
+    name = _clean_name(name)
+    with transaction.atomic():
+        organisation = Organisation.objects.select_for_update().get(pk=current())
+        before, organisation.name = organisation.name, name
+        if before != name:
+            organisation.save(update_fields=["name"])
+            record(caller, "organisation.renamed", organisation, before=before, after=name)
+    return organisation
+
+
+def _clean_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 120:
+        raise Invalid.field("name", "bad_name", "A name has 1 to 120 characters.")
+    return name

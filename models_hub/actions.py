@@ -11,7 +11,7 @@ from django.utils import timezone
 from berth.signature import Signature
 from models_hub import sealing, storage
 from models_hub.doors import get_model_for, get_version_for
-from models_hub.formats import recognise
+from models_hub.formats import HEAD, Refused, recognise
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
 from portal.access import Caller, Permission, record
 from portal.errors import Conflict, Invalid, TooLarge
@@ -70,8 +70,7 @@ def upload_version(
     """
     caller.require(Permission.PUBLISH)
     model = get_model_for(caller, slug)
-    with artifact.path.open("rb") as stream:
-        format_ = recognise(stream.read(4096), artifact.filename)
+    format_ = _format_of(artifact)
     _check_quota(artifact.size + (sample.size if sample else 0))
     for file in filter(None, (artifact, sample)):
         storage.put_file(current(), file.sha256, file.path)
@@ -95,6 +94,16 @@ def upload_version(
         record(caller, "version.uploaded", version, sha256=artifact.sha256)
         announce(Kind.INSPECT)
     return version
+
+
+def _format_of(artifact: Received) -> str:
+    """By content and name together; nothing of the file is parsed here."""
+    with artifact.path.open("rb") as stream:
+        head = stream.read(HEAD)
+    try:
+        return recognise(head, artifact.filename).name
+    except Refused as refusal:
+        raise Invalid.field("artifact", refusal.code, refusal.detail) from refusal
 
 
 def _next_number(caller: Caller, slug: str) -> int:

@@ -1,0 +1,15 @@
+"""The offline room's part of ``/api/v1``."""
+
+from django.urls import path
+
+from workers import api
+
+urlpatterns = [
+    path("models/<slug:slug>/jobs", api.ModelJobsView.as_view(), name="api-jobs-of-model"),
+    path("jobs", api.JobsView.as_view(), name="api-jobs"),
+    path("jobs/<uuid:job_id>", api.JobView.as_view(), name="api-job"),
+    path("jobs/<uuid:job_id>/rows", api.JobRowsView.as_view(), name="api-job-rows"),
+    path("jobs/<uuid:job_id>/result", api.JobResultView.as_view(), name="api-job-result"),
+    path("jobs/<uuid:job_id>/cancel", api.CancelView.as_view(), name="api-job-cancel"),
+    path("jobs/<uuid:job_id>/resume", api.ResumeView.as_view(), name="api-job-resume"),
+]

@@ -1,0 +1,44 @@
+"""The doors to jobs: one per kind of object, 404 for missing and for forbidden."""
+
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from portal.access import Caller, Permission
+from portal.errors import NotFound
+from workers.models import Chunk, Job, JobRow
+
+
+def _sum(*columns: str) -> Coalesce:
+    chunks = Chunk.objects.filter(job=OuterRef("pk"), row_from__gte=0).order_by().values("job")
+    total = sum((Sum(column) for column in columns[1:]), Sum(columns[0]))
+    return Coalesce(Subquery(chunks.annotate(total=total).values("total")), 0)
+
+
+def jobs_for(caller: Caller) -> QuerySet[Job]:
+    """The organisation's jobs with ``rows_done`` and ``rows_failed``, newest first.
+
+    ``rows_done`` counts the rows that are done with, ``rows_failed`` those among them that have
+    an error instead of a prediction.
+    """
+    caller.require(Permission.READ)
+    return (
+        Job.objects.select_related("version__model")
+        .annotate(rows_done=_sum("rows_ok", "rows_bad"), rows_failed=_sum("rows_bad"))
+        .order_by("-id")
+    )
+
+
+def get_job_for(caller: Caller, job_id: UUID) -> Job:
+    """The job with this id, counted as in ``jobs_for``."""
+    job = jobs_for(caller).filter(pk=job_id).first()
+    if job is None:
+        raise NotFound("job")
+    return job
+
+
+def rows_of_job(job: Job, *, key: str | None = None) -> QuerySet[JobRow]:
+    """The job's stored predictions in the order of the file; only those of ``key`` if given."""
+    rows = JobRow.objects.filter(job=job).order_by("row")
+    return rows if key is None else rows.filter(key=key)

@@ -120,14 +120,14 @@ def judge(parity: Parity) -> None:
             "parity_too_few_rows",
             f"Only {parity.rows} rows could be compared, {MIN_ROWS} are needed: upload a sample "
             "of real rows with the model.",
-            parity.to_json(),
+            {"parity": parity.to_json()},
         )
     if parity.mismatches:
         raise Refused(
             "parity_failed",
             f"As ONNX the model answers differently on {parity.mismatches} of {parity.rows} rows "
             f"(worst: {parity.max_relative_error:.2g} relative), so it is not used.",
-            parity.to_json(),
+            {"parity": parity.to_json()},
         )
 
 

@@ -39,19 +39,26 @@ def refusal(message: dict[str, Any]) -> Refused:
     """The refusal that a message carries."""
     code = message.get("code")
     known = isinstance(code, str) and CODE.fullmatch(code)
-    figures = message.get("figures")
     return Refused(
         str(code) if known else "inspection_garbled",
         text(message.get("detail")) or "The inspection refused the file.",
-        {text(key, 60): _figure(value) for key, value in list(figures.items())[:MAX_FACTS]}
-        if isinstance(figures, dict)
-        else {},
+        _figures(message.get("figures"), depth=2),
     )
 
 
-def _figure(value: object) -> object:
+def _figures(value: object, depth: int) -> dict[str, object]:
+    """Figures of a bounded number and depth: numbers, texts, lists of texts, groups of these."""
+    if not isinstance(value, dict) or not depth:
+        return {}
+    few = list(value.items())[:MAX_FACTS]
+    return {text(key, 60): _figure(item, depth) for key, item in few}
+
+
+def _figure(value: object, depth: int) -> object:
+    if isinstance(value, dict):
+        return _figures(value, depth - 1)
     if isinstance(value, list):
-        return [text(item, 200) for item in value[:20]]
+        return [text(item, 200) for item in value[:MAX_FACTS]]
     return value if isinstance(value, int | float) else text(value, 200)
 
 

@@ -13,7 +13,8 @@ from models_hub.formats import FORMATS, Refused
 from models_hub.sandbox import claims, frames, process
 from models_hub.sandbox.process import Limits
 
-#: `on_stage(name, status, detail, seconds)`; status is "done" or "failed".
+#: `on_stage(name, status, detail, seconds)`; status is "running", then "done". A stage that fails
+#: stays running: the refusal that `inspect` raises ends it.
 OnStage = Callable[[str, str, str, float], None]
 
 
@@ -45,6 +46,16 @@ class Inspection:
     stages: tuple[Stage, ...]
     runtime: str = "onnx"
 
+    @property
+    def report(self) -> dict[str, Any]:
+        """The contract's report as far as the inspection knows it."""
+        return {
+            "runtime": self.runtime,
+            "parity": self.parity,
+            "latency": self.latency,
+            "facts": self.facts,
+        }
+
 
 def inspect(
     path: Path,
@@ -59,30 +70,26 @@ def inspect(
 
     `format` is a name out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` the
     name of its column to predict. The stages `inspected`, `signature`, `converted` and `compared`
-    are told to `on_stage` as they end. Raises `Refused` for every sort of failure, after telling
-    the stage that failed.
+    are told to `on_stage` as they begin and end. Raises `Refused` for every sort of failure.
     """
-    limits = limits or Limits()
-    course = _Course(on_stage or _nobody)
     if format not in FORMATS:
         raise Refused("format_unknown", f"There is no format {format!r}.")
+    limits, course = limits or Limits(), _Course(on_stage or _nobody)
     rows = None if sample is None else str(sample.resolve())
     # The seed decides the rows that are compared; it is ours, and new each time.
     shared = {"sample": rows, "target": target, "seed": secrets.randbits(32)}
     arguments = {"path": str(path.resolve()), "format": format, **shared}
-    try:
-        # Both start now: the judge's imports are done by the time it is needed.
-        with (
-            process.Child("opening", arguments, limits) as opener,
-            process.Child("judging", shared, limits) as judge,
-        ):
-            told, onnx = _ask(course, opener)
-            claim = claims.claim(told)
-            verdict, _ = _ask(course, judge, _packed(told, onnx))
-            figures = claims.figures(verdict)
-    except Refused as refusal:
-        course.fail(refusal)
-        raise
+    course.begin()
+    # Both start now: the judge's imports are done by the time it is needed.
+    with (
+        process.Child("opening", arguments, limits) as opener,
+        process.Child("judging", shared, limits) as judge,
+    ):
+        told, onnx = _ask(course, opener)
+        claim = claims.claim(told)
+        verdict, _ = _ask(course, judge, _packed(told, onnx))
+    course.check_complete()
+    figures = claims.figures(verdict)
     return Inspection(
         format, onnx, claim.signature, **figures, facts=claim.facts, stages=tuple(course.stages)
     )
@@ -100,23 +107,26 @@ class _Course:
     stages: list[Stage] = field(default_factory=list)
     _since: float = field(default_factory=time.monotonic)
 
+    def begin(self) -> None:
+        """Tell that the next stage, if there is one, is running."""
+        if len(self.stages) < len(claims.STAGES):
+            self.on_stage(claims.STAGES[len(self.stages)], "running", "", 0.0)
+
     def done(self, name: str, detail: str) -> None:
-        if name != self._due():
+        """The running stage is over; raises `Refused` if it is another one."""
+        if list(claims.STAGES[: len(self.stages) + 1]) != [*(s.name for s in self.stages), name]:
             raise claims.garbled("its stages are out of order")
-        self._end(name, "done", detail)
-
-    def fail(self, refusal: Refused) -> None:
-        self._end(self._due(), "failed", refusal.detail)
-
-    def _due(self) -> str:
-        return claims.STAGES[min(len(self.stages), len(claims.STAGES) - 1)]
-
-    def _end(self, name: str, status: str, detail: str) -> None:
         now = time.monotonic()
-        stage = Stage(name, status, detail, round(now - self._since, 3))
+        stage = Stage(name, "done", detail, round(now - self._since, 3))
         self._since = now
         self.stages.append(stage)
         self.on_stage(stage.name, stage.status, stage.detail, stage.seconds)
+        self.begin()
+
+    def check_complete(self) -> None:
+        """Raise `Refused` unless every stage is over."""
+        if len(self.stages) != len(claims.STAGES):
+            raise claims.garbled("stages of it are missing")
 
 
 def _ask(course: _Course, child: process.Child, given: bytes = b"") -> tuple[dict[str, Any], bytes]:

@@ -24,7 +24,7 @@ class Voice:
     def refuse(self, refusal: Refused) -> None:
         """The upload is refused."""
         message = {"event": "refused", "code": refusal.code, "detail": refusal.detail}
-        frames.write_json(self._pipe, {**message, "figures": _plain(refusal.figures)})
+        frames.write_json(self._pipe, {**message, "figures": refusal.figures})
 
     def result(self, result: dict[str, Any], payload: bytes = b"") -> None:
         """The job is done; nothing is said after this."""
@@ -48,10 +48,3 @@ def perform(job: Job, arguments: dict[str, Any], pipe: BinaryIO) -> None:
         text = f"{type(error).__name__}: {error}"[:300]
         voice.refuse(Refused("inspection_failed", f"The model could not be inspected ({text})."))
 
-
-def _plain(figures: dict[str, object]) -> dict[str, object]:
-    finite = (str, int, bool, list, type(None))
-    return {
-        key: value if isinstance(value, finite) or np.isfinite(float(str(value))) else None
-        for key, value in figures.items()
-    }

@@ -103,8 +103,11 @@ def _seal(version: Version, found: sandbox.Inspection, progress: _Progress, star
     sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden})
     progress.note("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)
     version.report = {
-        **found.report,
         "stages": progress.stages,
+        "runtime": found.runtime,
+        "parity": found.parity,
+        "latency": found.latency,
+        "facts": found.facts,
         "architectures": sealing.architectures(len(found.onnx)),
     }
     _end(version, Version.Status.READY)

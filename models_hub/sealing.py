@@ -1,6 +1,7 @@
 """From an inspected upload to a sealed Bundle, and the report that says how it went."""
 
 import functools
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,7 @@ def seal(version: Version, onnx: bytes, signature: Signature, extras: dict[str, 
     """
     manifest = {
         **extras,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "organisation": str(version.organisation_id),
         "model": version.model.slug,
         "version": version.number,
@@ -64,7 +66,7 @@ def seal(version: Version, onnx: bytes, signature: Signature, extras: dict[str, 
 def reseal(version: Version, source: Version, signature: Signature) -> Bundle:
     """Seal ``source``'s pipeline again under a corrected signature, as ``version``."""
     before = load(current(), source.bundle_sha256)
-    return seal(version, before.onnx, signature, before.extras)
+    return seal(version, before.onnx, signature, {"golden": before.manifest["golden"]})
 
 
 def load(organisation_id: UUID, sha256: str) -> Bundle:

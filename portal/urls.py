@@ -19,6 +19,9 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready_view(CHECKS), name="health-ready"),
     path("api/v1/", include("portal.api_urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("portal.page_urls")),
+    path("", include("models_hub.urls")),
 ]
 
 handler400, handler403, handler404, handler500 = bad_request, forbidden, not_found, server_error

@@ -10,13 +10,14 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRefresh
 
 from portal.access import Caller
-from portal.errors import MethodNotAllowed
+from portal.errors import BerthError, MethodNotAllowed
 from portal.models import Organisation, User
 
 P = ParamSpec("P")
@@ -50,9 +51,19 @@ def address(request: HttpRequest) -> str:
     return request.build_absolute_uri("/")[:-1]
 
 
+def refuse(form: BaseForm, error: BerthError, *, instead: str | None = None) -> None:
+    """Show a verb's refusal in the bound form: beside the fields its pointers name, and what
+    points nowhere (or at no field) beside the field ``instead``, or above them all."""
+    for problem in error.errors:
+        name = problem.pointer.split("/")[-1]
+        form.add_error(name if name in form.fields else instead, problem.detail)
+    if not error.errors:
+        form.add_error(instead, error.detail)
+
+
 def _guarded(view: PageView[P], methods: tuple[str, ...]) -> View[P]:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _sign_in(request)
         if getattr(request, "caller", None) is None:

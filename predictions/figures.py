@@ -1,0 +1,45 @@
+"""How a model did of late, as its pages show it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Aggregate, Count, FloatField, Max, Sum
+from django.utils import timezone
+
+from predictions.models import Prediction
+
+DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Live calls of one model in the last 24 hours. Times in milliseconds; None without calls."""
+
+    calls: int
+    rows: int
+    median: float | None
+    slowest: float | None
+    last: datetime | None
+
+
+class Percentile(Aggregate):
+    """PostgreSQL's ``percentile_cont`` at ``share`` (0 to 1), interpolated between neighbours."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+    def __init__(self, expression: str, share: float) -> None:
+        super().__init__(expression, share=share)
+
+
+def last_day(slug: str) -> Figures:
+    """The figures of the model ``slug`` of the organisation in scope."""
+    found = Prediction.objects.filter(model=slug, at__gte=timezone.now() - DAY).aggregate(
+        calls=Count("pk"),
+        rows=Sum("rows"),
+        median=Percentile("milliseconds", 0.5),
+        slowest=Percentile("milliseconds", 0.99),
+        last=Max("at"),
+    )
+    return Figures(**{**found, "rows": found["rows"] or 0})

@@ -1,0 +1,93 @@
+"""Deploy: the architectures as they are on this installation, what each needs, how it is used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+
+from models_hub.doors import deployments_of, get_model_for
+from models_hub.models import Deployment
+from models_hub.views.frame import Chip, show
+from portal.errors import Conflict, Invalid
+from portal.pages import PageRequest, address, deed, page
+from predictions.architectures import ARCHITECTURES, Architecture, set_active
+from predictions.snippets import Snippet
+
+_WAYS = {"live": ("embedded", "dedicated", "published"), "batch": ("offline",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One architecture on the page. ``why_not`` is empty where it can be switched on."""
+
+    architecture: Architecture
+    is_active: bool
+    chip: Chip
+    sentence: str
+    why_not: str
+    snippets: list[Snippet]
+
+
+@page
+def deploy(request: PageRequest, slug: str) -> HttpResponse:
+    """Live or batch, and in which architecture."""
+    model = get_model_for(request.caller, slug)
+    report: Mapping[str, Any] = model.live.report if model.live else {}
+    told = report.get("architectures", {})
+    deployments = deployments_of(model)
+    offers = {
+        way: [
+            _offer(ARCHITECTURES[name], deployments[name], told, address(request)) for name in names
+        ]
+        for way, names in _WAYS.items()
+    }
+    browser = told.get("browser") or {"available": False, "reason": "", "bytes": None}
+    return show(
+        request,
+        "predictions/deploy.html",
+        model,
+        "deploy",
+        offers=offers,
+        browser=browser,
+        latency=report.get("latency", {}).get("p50_ms"),
+    )
+
+
+def _offer(
+    architecture: Architecture, deployment: Deployment, told: Mapping[str, Any], portal: str
+) -> Offer:
+    """The installation's word and the live version's report together."""
+    status = architecture.status(deployment)
+    entry = told.get(architecture.name, {"available": True, "reason": ""})
+    why_not = "" if architecture.available else architecture.why_not
+    if not why_not and not entry["available"]:
+        why_not = entry["reason"]
+    kind = "good" if status.is_good else "warn" if deployment.is_active else ""
+    in_use = deployment.is_active and deployment.model.live_id
+    return Offer(
+        architecture=architecture,
+        is_active=deployment.is_active,
+        chip=Chip("" if why_not else kind, "Not available yet" if why_not else status.word),
+        sentence=status.sentence,
+        why_not=why_not,
+        snippets=architecture.usage(deployment, portal) if in_use else [],
+    )
+
+
+@deed
+def deployment(request: PageRequest, slug: str, architecture: str) -> HttpResponse:
+    """Activate (``is_active=1``) or retire (``is_active=0``) the model there."""
+    wanted = request.POST.get("is_active", "")
+    if wanted not in ("0", "1"):
+        raise Invalid.field("is_active", "required", "Say is_active=1 or is_active=0.")
+    try:
+        set_active(request.caller, slug, architecture, wanted == "1")
+    except Conflict as conflict:
+        messages.error(request, conflict.detail)
+    else:
+        title = ARCHITECTURES[architecture].title
+        messages.success(request, f"{title}: {'active' if wanted == '1' else 'switched off'}.")
+    return redirect("deploy", slug)

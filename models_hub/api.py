@@ -1,6 +1,6 @@
 """``/api/v1``: models and their versions."""
 
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.http import HttpResponse
@@ -85,8 +85,9 @@ class VersionsView(UploadView):
     def post(self, request: Request, slug: str) -> HttpResponse:
         artifact = required(request, "artifact")
         sample = received(request, "sample")
-        facts = {name: request.data.get(name, "") for name in ("target", "notes")}
-        metrics = _metrics(request.data.get("metrics", ""))
+        form = cast(dict[str, str], request.data)
+        facts = {name: form.get(name, "") for name in ("target", "notes")}
+        metrics = _metrics(form.get("metrics", ""))
 
         def upload() -> Response:
             version = upload_version(self.caller, slug, artifact, sample, **facts, metrics=metrics)

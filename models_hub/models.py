@@ -1,5 +1,7 @@
 """What was uploaded: hosted models, their versions, and the feed of what happened to them."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -22,8 +24,8 @@ class HostedModel(TenantModel):
     created_by = models.CharField(max_length=254)
     created = models.DateTimeField(auto_now_add=True)
 
-    objects = TenantManager["HostedModel"]()
-    gate = GateManager["HostedModel"]()
+    objects: ClassVar[TenantManager["HostedModel"]] = TenantManager()
+    gate: ClassVar[GateManager["HostedModel"]] = GateManager()
 
     class Meta:
         ordering = ["name"]
@@ -71,8 +73,8 @@ class Version(TenantModel):
     created = models.DateTimeField(auto_now_add=True)
     ended = models.DateTimeField(null=True)
 
-    objects = TenantManager["Version"]()
-    gate = GateManager["Version"]()
+    objects: ClassVar[TenantManager["Version"]] = TenantManager()
+    gate: ClassVar[GateManager["Version"]] = GateManager()
 
     class Meta:
         ordering = ["-number"]
@@ -111,8 +113,8 @@ class ModelEvent(TenantModel):
     actor = models.CharField(max_length=254)
     at = models.DateTimeField(auto_now_add=True)
 
-    objects = TenantManager["ModelEvent"]()
-    gate = GateManager["ModelEvent"]()
+    objects: ClassVar[TenantManager["ModelEvent"]] = TenantManager()
+    gate: ClassVar[GateManager["ModelEvent"]] = GateManager()
 
     class Meta:
         ordering = ["offset"]
@@ -142,8 +144,8 @@ class Deployment(TenantModel):
     is_active = models.BooleanField(default=False)
     changed = models.DateTimeField(auto_now=True)
 
-    objects = TenantManager["Deployment"]()
-    gate = GateManager["Deployment"]()
+    objects: ClassVar[TenantManager["Deployment"]] = TenantManager()
+    gate: ClassVar[GateManager["Deployment"]] = GateManager()
 
     class Meta:
         constraints = [

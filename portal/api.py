@@ -15,6 +15,13 @@ from portal.keys import KeyFacts
 from portal.rest import OneRenderer, problem_response, rendered
 
 
+def facts_of(request: Request) -> KeyFacts:
+    """What is known of the key that came with an authenticated request."""
+    facts = request.auth
+    assert isinstance(facts, KeyFacts)
+    return facts
+
+
 class ApiView(APIView):
     """Base of the API's views. The handler runs inside the organisation's scope.
 
@@ -27,7 +34,7 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.perform_authentication(request)
-        facts: KeyFacts = request.auth
+        facts = facts_of(request)
         if facts.kind != "secret":
             raise errors.Forbidden(
                 "This is a publishable key: it opens its widget and nothing else. Use a secret key."
@@ -58,7 +65,7 @@ class ApiView(APIView):
             raise exceptions.MethodNotAllowed(request.method or "")
         return handler  # type: ignore[no-any-return]  # looked up by name
 
-    def handle_exception(self, exc: Exception) -> HttpResponse:
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # plain
         return problem_response(exc, {"request": self.request})
 
 

@@ -77,8 +77,8 @@ class Membership(TenantModel):
     role = models.CharField(max_length=16, choices=Role)
     created = models.DateTimeField(auto_now_add=True)
 
-    objects = TenantManager["Membership"]()
-    gate = GateManager["Membership"]()
+    objects: ClassVar[TenantManager["Membership"]] = TenantManager()
+    gate: ClassVar[GateManager["Membership"]] = GateManager()
 
     class Meta:
         constraints = [
@@ -103,8 +103,8 @@ class Invitation(TenantModel):
     accepted = models.DateTimeField(null=True)
     revoked = models.DateTimeField(null=True)
 
-    objects = TenantManager["Invitation"]()
-    gate = GateManager["Invitation"]()
+    objects: ClassVar[TenantManager["Invitation"]] = TenantManager()
+    gate: ClassVar[GateManager["Invitation"]] = GateManager()
 
     def __str__(self) -> str:
         return f"{self.email} ({self.role})"
@@ -132,8 +132,8 @@ class ApiKey(TenantModel):
     last_used = models.DateTimeField(null=True)
     revoked = models.DateTimeField(null=True)
 
-    objects = TenantManager["ApiKey"]()
-    gate = GateManager["ApiKey"]()
+    objects: ClassVar[TenantManager["ApiKey"]] = TenantManager()
+    gate: ClassVar[GateManager["ApiKey"]] = GateManager()
 
     class Meta:
         ordering = ["-created"]
@@ -155,8 +155,8 @@ class AuditEntry(TenantModel):
     label = models.CharField(max_length=200, blank=True)
     detail = models.JSONField(default=dict)
 
-    objects = TenantManager["AuditEntry"]()
-    gate = GateManager["AuditEntry"]()
+    objects: ClassVar[TenantManager["AuditEntry"]] = TenantManager()
+    gate: ClassVar[GateManager["AuditEntry"]] = GateManager()
 
     class Meta:
         ordering = ["-id"]
@@ -179,8 +179,8 @@ class IdempotentReply(TenantModel):
     body = models.BinaryField(null=True)
     headers = models.JSONField(default=dict)
 
-    objects = TenantManager["IdempotentReply"]()
-    gate = GateManager["IdempotentReply"]()
+    objects: ClassVar[TenantManager["IdempotentReply"]] = TenantManager()
+    gate: ClassVar[GateManager["IdempotentReply"]] = GateManager()
 
     class Meta:
         constraints = [
@@ -208,8 +208,8 @@ class Turn(TenantModel):
     waiting = models.BooleanField(default=True)
     last_served = models.DateTimeField(null=True)
 
-    objects = TenantManager["Turn"]()
-    gate = GateManager["Turn"]()
+    objects: ClassVar[TenantManager["Turn"]] = TenantManager()
+    gate: ClassVar[GateManager["Turn"]] = GateManager()
 
     class Meta:
         constraints = [

@@ -4,7 +4,7 @@ The classes stand in for Django REST Framework's own where those would query, ne
 encode row by row: this path is what a live prediction costs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -48,12 +48,12 @@ class JSONParser(BaseParser):
 class OneRenderer(BaseContentNegotiation):
     """No negotiation: a body is parsed by its content type, an answer is always JSON."""
 
-    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         wanted = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == wanted), None)
 
-    def select_renderer(self, request: Request, renderers: Sequence[Any], *args: Any) -> Any:
-        return renderers[0], renderers[0].media_type
+    def select_renderer(self, request: Request, renderers: Iterable[Any], *args: Any) -> Any:
+        return next((renderer, renderer.media_type) for renderer in renderers)
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -75,7 +75,7 @@ def rendered(response: HttpResponse) -> HttpResponse:
     if isinstance(response, Response) and not response.is_rendered:
         response.accepted_renderer = JSONRenderer()
         response.accepted_media_type = JSONRenderer.media_type
-        response.renderer_context = {}
+        response.renderer_context = {}  # type: ignore[attr-defined]  # the stubs lack it
         response.render()
     return response
 

@@ -12,7 +12,7 @@ hash), and ``dispatcher()`` shows whose turn it is, and nothing else.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -116,8 +116,8 @@ class TenantModel(models.Model):
         "portal.Organisation", on_delete=models.CASCADE, related_name="+", editable=False
     )
 
-    objects = TenantManager["TenantModel"]()
-    gate = GateManager["TenantModel"]()
+    objects: ClassVar[TenantManager[Any]] = TenantManager()
+    gate: ClassVar[GateManager[Any]] = GateManager()
 
     class Meta:
         abstract = True

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from berth.signature import Problem
 from portal.access import Permission
-from portal.api import ApiView
+from portal.api import ApiView, facts_of
 from portal.errors import BadRequest, Invalid
 from portal.idempotency import key_of, once
 from portal.keys import KeyFacts
@@ -54,8 +54,8 @@ class PredictView(ApiView):
 
     def post(self, request: Request, slug: str) -> HttpResponse:
         self.caller.require(Permission.PREDICT)
-        take_call(request.auth)
-        body, asked = request.data
+        take_call(facts_of(request))
+        body, asked = cast(tuple[bytes, Any], request.data)
         question = _question(self.caller.organisation_id, self.caller.key_id, slug, asked, body)
         if not key_of(request):
             return _answered(question)

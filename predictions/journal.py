@@ -100,7 +100,7 @@ class Journal:
 
 def records_of(data: bytes) -> tuple[list[bytes], int]:
     """The whole records of a journal file, and how many broken ones its tail holds (0 or 1)."""
-    records = []
+    records: list[bytes] = []
     for line in data.split(b"\n"):
         checksum, _, record = line.partition(b" ")
         if not record or b"%08x" % zlib.crc32(record) != checksum:

@@ -1,5 +1,7 @@
 """Using a model now: the calls that were answered, and the widgets that ask."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -25,8 +27,8 @@ class Prediction(TenantModel):
     request = models.JSONField()
     response = models.JSONField()
 
-    objects = TenantManager["Prediction"]()
-    gate = GateManager["Prediction"]()
+    objects: ClassVar[TenantManager["Prediction"]] = TenantManager()
+    gate: ClassVar[GateManager["Prediction"]] = GateManager()
 
     class Meta:
         ordering = ["-id"]
@@ -70,8 +72,8 @@ class Widget(TenantModel):
     created = models.DateTimeField(auto_now_add=True)
     seen = models.DateTimeField(null=True, help_text="first shown inside an allowed site")
 
-    objects = TenantManager["Widget"]()
-    gate = GateManager["Widget"]()
+    objects: ClassVar[TenantManager["Widget"]] = TenantManager()
+    gate: ClassVar[GateManager["Widget"]] = GateManager()
 
     class Meta:
         ordering = ["created"]

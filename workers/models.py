@@ -1,5 +1,7 @@
 """Using a model later: jobs, their chunks, and the predictions they left."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import CompositePrimaryKey
 
@@ -39,8 +41,8 @@ class Job(TenantModel):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    objects = TenantManager["Job"]()
-    gate = GateManager["Job"]()
+    objects: ClassVar[TenantManager["Job"]] = TenantManager()
+    gate: ClassVar[GateManager["Job"]] = GateManager()
 
     class Meta:
         ordering = ["-id"]
@@ -83,8 +85,8 @@ class Chunk(TenantModel):
     rows_bad = models.IntegerField(default=0)
     error = models.TextField(blank=True)
 
-    objects = TenantManager["Chunk"]()
-    gate = GateManager["Chunk"]()
+    objects: ClassVar[TenantManager["Chunk"]] = TenantManager()
+    gate: ClassVar[GateManager["Chunk"]] = GateManager()
 
     class Meta:
         ordering = ["row_from"]
@@ -115,8 +117,8 @@ class JobRow(TenantModel):
     probability = models.FloatField(null=True, help_text="of the label")
     error = models.TextField(null=True)
 
-    objects = TenantManager["JobRow"]()
-    gate = GateManager["JobRow"]()
+    objects: ClassVar[TenantManager["JobRow"]] = TenantManager()
+    gate: ClassVar[GateManager["JobRow"]] = GateManager()
 
     class Meta:
         indexes = [

@@ -5,7 +5,7 @@ Inputs: one per column, [None, 1], double or string, named as the field. Outputs
 classification.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,13 +112,16 @@ def drop_unused_inputs(graph: Any) -> None:
     graph.input.extend(used)
 
 
-def rename_values(graph: Any, keep: Sequence[str]) -> None:
-    """Give every value but those in `keep` a short name of ours, so that none meets a field's."""
-    fixed = set(keep)
-    names: dict[str, str] = {"": ""}
+def rename_values(graph: Any, inputs: Mapping[str, str]) -> None:
+    """Give every value inside the graph a short name of ours, so that none meets a field's.
+
+    `inputs` (old to new) says what the inputs shall be called; one that is not there gets a name
+    of ours too.
+    """
+    names: dict[str, str] = {"": "", **inputs}
 
     def renamed(name: str) -> str:
-        return name if name in fixed else names.setdefault(name, f"berth:{len(names)}")
+        return names.setdefault(name, f"berth:{len(names)}")
 
     for tensor in graph.initializer:
         tensor.name = renamed(tensor.name)

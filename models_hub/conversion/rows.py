@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from berth.signature import InvalidInput, Signature
+from berth.signature import Signature
 from models_hub.conversion.draw import draw
 from models_hub.formats.refusal import Refused
 
@@ -36,14 +36,17 @@ def sample_rows(signature: Signature, sample: pl.DataFrame) -> dict[str, Any]:
 
     Raises `Refused`: `sample_lacks_columns`, or `sample_unusable` if most rows are refused.
     """
+    absent = [item.name for item in signature.inputs if item.name not in sample.columns]
+    if absent:
+        raise Refused(
+            "sample_lacks_columns",
+            f"The pipeline wants columns that the sample does not have: {', '.join(absent)[:300]}.",
+        )
     step = max(1, -(-sample.height // MAX_SAMPLE_ROWS))
     some = sample.gather_every(step)
-    try:
-        coerced, refused = signature.coerce_lenient(
-            {name: some[name].to_list() for name in some.columns}
-        )
-    except InvalidInput as error:
-        raise Refused("sample_lacks_columns", error.errors[0].detail) from error
+    coerced, refused = signature.coerce_lenient(
+        {name: some[name].to_list() for name in some.columns}
+    )
     if len(refused) > some.height // 2:
         first = next(iter(refused.values()))[0]
         raise Refused(

@@ -11,14 +11,14 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 from sklearn.base import is_classifier
 
-from models_hub.conversion import encoders, ensembles, functions, graph, imputer
+from models_hub.conversion import encoders, ensembles, functions, graph, imputer, polynomials
 from models_hub.conversion.columns import Columns
 from models_hub.conversion.unwrap import unwrap
 from models_hub.formats.refusal import Refused
 
 OPSET = {"": 21, "ai.onnx.ml": 3}
 
-for converters in (encoders, ensembles, imputer, functions):
+for converters in (encoders, ensembles, functions, imputer, polynomials):
     converters.register()
 
 
@@ -29,11 +29,13 @@ def to_onnx(estimator: Any, columns: Columns) -> ModelProto:
     """
     core = unwrap(estimator)
     together = _takes_one_matrix(core.estimator, columns)
+    names = [column.name for column in columns.all]
     model = _convert(core.estimator, _initial_types(columns, together))
+    inputs = [value.name for value in model.graph.input]  # skl2onnx changes some names
+    graph.rename_values(model.graph, {} if together else dict(zip(inputs, names, strict=True)))
     if together:
-        graph.join_columns(model.graph, [column.name for column in columns.all])
+        graph.join_columns(model.graph, names)
     graph.drop_unused_inputs(model.graph)
-    graph.rename_values(model.graph, keep=[value.name for value in model.graph.input])
     graph.cast_around_trees(model.graph)
     graph.finish_outputs(model.graph, _output_names(core.estimator), core.after)
     return model

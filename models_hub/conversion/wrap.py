@@ -169,7 +169,7 @@ def wrapped(model: ModelProto, entries: Sequence[Entry], output: Output) -> Mode
     result = ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    surgery.rename_values(graph, keep=())
+    surgery.rename_values(graph, {})
     constants = {tensor.name for tensor in graph.initializer}
     old = [value.name for value in graph.input if value.name not in constants]
     pen = surgery.GraphPen(graph)

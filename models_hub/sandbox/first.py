@@ -44,7 +44,9 @@ def _limit(limits: dict[str, int]) -> None:
         kind = getattr(resource, f"RLIMIT_{name}")
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        # at the soft limit of CPU a signal comes that names the reason, at the hard one SIGKILL
+        soft = max(value - 1, 1) if name == "CPU" else value
+        resource.setrlimit(kind, (soft, value))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Limits:
         """By the names of `resource`, without RLIMIT_."""
         return {
             "AS": self.memory,
-            "CPU": self.cpu,
+            "CPU": self.cpu + 1,
             "NOFILE": self.open_files,
             "FSIZE": 0,
             "CORE": 0,

@@ -47,4 +47,3 @@ def perform(job: Job, arguments: dict[str, Any], pipe: BinaryIO) -> None:
     except Exception as error:  # noqa: BLE001 - a stranger's model can fail in any way at all
         text = f"{type(error).__name__}: {error}"[:300]
         voice.refuse(Refused("inspection_failed", f"The model could not be inspected ({text})."))
-

@@ -1,0 +1,229 @@
+"""An upload is opened in child processes that have little, say little, and are not believed."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
+
+from models_hub.formats import Refused
+from models_hub.sandbox import Inspection, Limits, claims, frames, inspect, process
+from tests.models_hub import zoo
+
+PROBES = """
+import json, os, sys, time
+from models_hub.sandbox import frames
+
+def run(arguments, given, pipe):
+    exec(arguments["code"])
+"""
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    people = zoo.people()
+    pipeline = zoo.usual(zoo.boost(), zoo.SelectKBest(zoo.f_regression, k=5))
+    path = tmp_path_factory.mktemp("uploads") / "wages.skops"
+    skops.io.dump(pipeline.fit(people.drop(columns="wage"), people["wage"]), path)
+    return path
+
+
+@pytest.fixture
+def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Runs a few lines of Python inside, as the job of a child."""
+    room = tmp_path / "root" / "models_hub" / "sandbox"
+    room.mkdir(parents=True)
+    (room / "probe.py").write_text(PROBES)
+    # the package's own folders stay first; the probe is found through an extended path
+    (tmp_path / "root" / "sitecustomize.py").write_text("")
+    first = tmp_path / "first.py"
+    hook = f"import models_hub.sandbox as room; room.__path__.append({str(room)!r})\n"
+    text = process.FIRST.read_text()
+    first.write_text(text.replace("    job = import_module", f"    {hook}    job = import_module"))
+    monkeypatch.setattr(process, "FIRST", first)
+
+    def run(code: str, **limits: Any) -> list[dict[str, Any]]:
+        with process.Child("probe", {"code": code}, Limits(**limits)) as child:
+            return [frames.parse(payload) for _, payload in child.messages()]
+
+    yield run
+
+
+def tell(expression: str) -> str:
+    return f"frames.write_json(pipe, {{'told': {expression}}})"
+
+
+def test_a_pipeline_becomes_onnx_with_its_stages_told_as_they_happen(
+    regression: Path, tmp_path: Path
+) -> None:
+    sample = tmp_path / "sample.csv"
+    zoo.people().to_csv(sample, index=False)
+    told: list[tuple[str, str]] = []
+    found = inspect(
+        regression,
+        "skops",
+        sample=sample,
+        target="wage",
+        on_stage=lambda name, status, detail, seconds: told.append((name, status)),
+    )
+    assert isinstance(found, Inspection)
+    names = ["inspected", "signature", "converted", "compared"]
+    assert told == [(name, status) for name in names for status in ("running", "done")]
+    assert found.report["runtime"] == "onnx"
+    assert found.parity["rows"] > 1_000
+    assert found.parity["mismatches"] == 0
+    assert 0 < found.latency["p50_ms"] < 50
+    assert found.signature.output.name == "wage"
+    assert len(found.golden["instances"]) == len(found.golden["predictions"]) == 20
+
+
+def test_the_calling_process_loads_nothing_of_the_upload(regression: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from models_hub.sandbox import inspect\n"
+        f"inspect(Path({str(regression)!r}), 'skops')\n"
+        "heavy = {'sklearn', 'skl2onnx', 'skops', 'onnx', 'onnxruntime', 'joblib', 'polars'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert os.popen(f'{sys.executable} -c "{code}"').read().strip() == "[]"
+
+
+def test_a_classifier_keeps_its_labels_through_the_sandbox(tmp_path: Path) -> None:
+    people = zoo.people()
+    path = tmp_path / "model.skops"
+    model = zoo.usual(LogisticRegression(max_iter=500))
+    labels = zoo.TARGETS["booleans"](people["wage"])
+    skops.io.dump(model.fit(people.drop(columns="wage"), labels), path)
+    found = inspect(path, "skops")
+    assert found.signature.output.labels == (False, True)
+    assert set(found.golden["predictions"]) == {False, True}
+
+
+def test_a_refusal_inside_comes_out_with_its_code_and_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "model.skops"
+    path.write_bytes(b"PK\x03\x04 and then nothing of a zip")
+    told: list[tuple[str, str]] = []
+    with pytest.raises(Refused) as refusal:
+        inspect(path, "skops", on_stage=lambda name, status, *_: told.append((name, status)))
+    assert refusal.value.code == "archive_corrupt"
+    assert "upload again" in refusal.value.detail
+    assert told == [("inspected", "running")]
+
+
+def test_no_secret_of_the_parent_is_in_the_childs_environment(
+    probe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://secret")
+    monkeypatch.setenv("SECRET_KEY", "secret")
+    (answer,) = probe(tell("dict(os.environ)"))
+    assert answer["told"].items() >= process.ENVIRONMENT.items()
+    assert not {"DATABASE_URL", "SECRET_KEY", "HOME", "PATH"} & answer["told"].keys()
+
+
+def test_a_child_can_write_no_file(probe: Any, tmp_path: Path) -> None:
+    code = f"""
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    with open({str(tmp_path / "out")!r}, "w") as file: file.write("x")
+    told = "written"
+except OSError as error:
+    told = type(error).__name__
+{tell("told")}"""
+    (answer,) = probe(code)
+    assert answer["told"] == "OSError"
+
+
+def test_too_much_memory_is_refused_to_the_child(probe: Any) -> None:
+    code = f"""
+try:
+    hoard = bytearray(2 << 30)
+    told = "taken"
+except MemoryError:
+    told = "refused"
+{tell("told")}"""
+    (answer,) = probe(code, memory=1 << 30)
+    assert answer["told"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "expected"),
+    [
+        ("time.sleep(60)", {"wall": 1.5}, "inspection_timeout"),
+        ("while True: pass", {"cpu": 1}, "inspection_out_of_time"),
+        ("os.kill(os.getpid(), 11)", {}, "inspection_crashed"),
+        ("os._exit(3)", {}, "inspection_crashed"),
+        ("print('x' * 1_000_000)", {}, "inspection_too_talkative"),
+        ("pipe.write(b'garbage that is no message at all')", {}, "inspection_garbled"),
+        ("frames.write_bytes(pipe, bytes(5_000_000))", {"result": 1 << 20}, "inspection_garbled"),
+    ],
+)
+def test_a_child_that_misbehaves_ends_in_a_refusal(
+    code: str, limits: dict[str, Any], expected: str, probe: Any
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        probe(code, **limits)
+    assert refusal.value.code == expected
+
+
+def test_nothing_of_a_childs_group_survives(probe: Any) -> None:
+    code = f"""
+grandchild = os.fork()
+if grandchild == 0:
+    time.sleep(60)
+{tell("grandchild")}
+pipe.flush(); time.sleep(60)"""
+    with process.Child("probe", {"code": code}, Limits(wall=20)) as child:
+        (_, payload) = next(child.messages())
+        grandchild = frames.parse(payload)["told"]
+        os.kill(grandchild, 0)
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{grandchild}").exists() and time.monotonic() < deadline:
+        if "State:\tZ" in Path(f"/proc/{grandchild}/status").read_text():
+            return
+        time.sleep(0.05)
+    assert not Path(f"/proc/{grandchild}").exists()
+
+
+def test_a_result_without_its_stages_or_with_a_false_shape_is_not_believed() -> None:
+    honest: dict[str, Any] = {"facts": {}, "spans": {}, "kept": [0], "signature": {}}
+    for broken in (
+        {**honest, "kept": [-1]},
+        {**honest, "spans": {"a": [0, "x"]}},
+        {**honest, "signature": {"inputs": [], "output": {}}},
+        {},
+    ):
+        with pytest.raises(Refused) as refusal:
+            claims.claim(broken)
+        assert refusal.value.code == "inspection_garbled"
+    told = claims.refusal({"code": "<script>", "detail": "a\x00b" * 10_000, "figures": {"x": [1]}})
+    assert told.code == "inspection_garbled"
+    assert told.detail.isprintable()
+    assert len(told.detail) <= claims.MAX_DETAIL
+
+
+def test_a_message_nested_without_end_is_garbled_not_fatal() -> None:
+    with pytest.raises(frames.Garbled):
+        frames.parse(b"[" * 100_000)
+
+
+@pytest.mark.skipif(not zoo.CPS.exists(), reason=f"needs {zoo.CPS.name} beside the project")
+def test_the_real_wage_pipeline_is_inspected_in_seconds(tmp_path: Path) -> None:
+    frame = zoo.pd.read_csv(zoo.CPS).drop(columns="rownames")
+    texts = ["ethnicity", "smsa", "region", "parttime"]
+    numbers = zoo.make_pipeline(zoo.SimpleImputer(), zoo.StandardScaler())
+    pipeline = zoo.make_pipeline(
+        zoo.table((numbers, zoo.NUMBERS), (zoo.hot(), texts)),
+        zoo.SelectKBest(zoo.f_regression, k=6),
+        zoo.GradientBoostingRegressor(),
+    )
+    path = tmp_path / "wages.skops"
+    skops.io.dump(pipeline.fit(frame.drop(columns="wage"), frame["wage"]), path)
+    started = time.monotonic()
+    found = inspect(path, "skops", sample=zoo.CPS, target="wage")
+    assert found.parity["mismatches"] == 0
+    assert time.monotonic() - started < 20  # 5 s on an idle machine whose bytecode is compiled

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each floor may import its own and those below it, never one above.
 FLOORS: list[tuple[str, ...]] = [
-    ("portal.urls", "portal.api_urls", "portal.wsgi", "manage", "demo"),
+    ("portal.urls", "portal.api_urls", "portal.wsgi", "manage"),
     (
         "*.views",
         "*.urls",
@@ -20,8 +20,7 @@ FLOORS: list[tuple[str, ...]] = [
         "*.tasks",
         "*.management",
         "predictions.widget",
-        "workers.celery",
-        "workers.config",
+        "demo",
     ),
     ("predictions.architectures",),
     ("workers",),

@@ -24,7 +24,9 @@ class NewKey:
     text: str
 
 
-def create_key(caller: Caller, name: str, scopes: Sequence[str]) -> NewKey:
+def create_key(
+    caller: Caller, name: str, scopes: Sequence[str], *, calls_per_minute: int | None = None
+) -> NewKey:
     """A secret key with the given scopes, which must be the caller's own at most.
 
     Raises Invalid for a missing name and for no or unknown scopes, Forbidden for a scope that
@@ -39,6 +41,8 @@ def create_key(caller: Caller, name: str, scopes: Sequence[str]) -> NewKey:
     key_id, text = keys.new_secret()
     row = _key(caller, key_id, name, text)
     row.kind, row.scopes = ApiKey.Kind.SECRET, [scope.value for scope in wanted]
+    if calls_per_minute is not None:
+        row.calls_per_minute = calls_per_minute
     return _store(caller, NewKey(row, text))
 
 

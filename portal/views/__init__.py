@@ -1,0 +1,1 @@
+"""The pages of an organisation itself: home, keys, people, audit log, settings."""

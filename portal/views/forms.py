@@ -1,0 +1,103 @@
+"""What the organisation's pages ask for. Only shapes; the verbs judge."""
+
+from django import forms
+
+from portal.access import DESCRIPTIONS, KEY_SCOPES, Caller, Permission
+from portal.models import Role
+
+ROLES: dict[str, str] = {
+    Role.VIEWER: "sees everything that is not about keys or the audit log, and tries models",
+    Role.PUBLISHER: "also uploads, promotes and deploys models and scores files",
+    Role.ADMIN: "also manages keys, widgets and people, and reads the audit log",
+    Role.OWNER: "also names the organisation and its owners",
+}
+
+
+# First words of the audit log's actions -> what they are about.
+ABOUT = {
+    "model": "Models",
+    "version": "Versions",
+    "deployment": "Deployments",
+    "job": "Jobs",
+    "key": "Keys",
+    "widget": "Widgets",
+    "member": "People",
+    "person": "Names of people",
+    "organisation": "The organisation",
+}
+
+
+class KeyForm(forms.Form):
+    """A new secret key. Offers the scopes that the caller has."""
+
+    name = forms.CharField(
+        max_length=80,
+        help_text="Where it will be used, so that you know later what stops when you revoke it.",
+    )
+    scopes = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        help_text="As few as the program needs.",
+        error_messages={"required": "Choose at least one scope."},
+    )
+
+    def __init__(self, caller: Caller, data: object = None) -> None:
+        super().__init__(data)  # type: ignore[arg-type]  # request.POST or None
+        offered = [scope for scope in KEY_SCOPES if scope in caller.permissions]
+        self.fields["scopes"].choices = [  # type: ignore[attr-defined]  # a choice field
+            (scope.value, f"{scope.value}: {DESCRIPTIONS[scope]}") for scope in offered
+        ]
+        self.initial["scopes"] = [Permission.READ.value, Permission.PREDICT.value]
+
+
+class InviteForm(forms.Form):
+    """Whom to invite, and as what."""
+
+    email = forms.CharField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+        help_text="The link works only for the person with this address.",
+    )
+    role = forms.ChoiceField(widget=forms.RadioSelect, initial=Role.PUBLISHER)
+
+    def __init__(self, caller: Caller, data: object = None) -> None:
+        super().__init__(data)  # type: ignore[arg-type]  # request.POST or None
+        self.fields["role"].choices = [  # type: ignore[attr-defined]  # a choice field
+            (role, f"{Role(role).label}: {what}")
+            for role, what in ROLES.items()
+            if role != Role.OWNER or Permission.OWN in caller.permissions
+        ]
+
+
+class WelcomeForm(forms.Form):
+    """A newcomer's account."""
+
+    name = forms.CharField(
+        label="Your name", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="12 characters or more; a few words in a row are easy to remember.",
+    )
+
+
+class NameForm(forms.Form):
+    """The name of the organisation or of the person."""
+
+    name = forms.CharField(max_length=120)
+
+
+class AuditFilter(forms.Form):
+    """Which entries of the audit log to show. Empty fields filter nothing."""
+
+    actor = forms.CharField(required=False, max_length=254, label="Who")
+    about = forms.ChoiceField(
+        required=False, label="What", choices=[("", "Everything"), *ABOUT.items()]
+    )
+    since = forms.DateField(
+        required=False, label="From", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(
+        required=False, label="To", widget=forms.DateInput(attrs={"type": "date"})
+    )

@@ -1,0 +1,74 @@
+"""What an organisation and a person can set, and what they should know."""
+
+import base64
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from models_hub.actions import stored_bytes
+from models_hub.sealing import signing_key
+from portal import actions
+from portal.access import Caller
+from portal.errors import Invalid
+from portal.models import Organisation
+from portal.pages import PageRequest, deed, page, refuse
+from portal.tenancy import current
+from portal.views.forms import NameForm
+
+
+@page
+def settings(request: PageRequest) -> HttpResponse:
+    """The organisation's name and limits, the installation's signing key, the person's name."""
+    return _show(request)
+
+
+@deed
+def organisation_name(request: PageRequest) -> HttpResponse:
+    """Give the organisation another name."""
+    form = NameForm(request.POST, prefix="organisation")
+    if _named(request, form, actions.rename_organisation):
+        messages.success(request, f"The organisation is “{form.cleaned_data['name']}” now.")
+        return redirect("settings")
+    return _show(request, organisation_form=form)
+
+
+@deed
+def person_name(request: PageRequest) -> HttpResponse:
+    """Give oneself another name."""
+    form = NameForm(request.POST, prefix="person")
+    if _named(request, form, actions.rename_person):
+        messages.success(request, f"You are “{form.cleaned_data['name']}” now.")
+        return redirect("settings")
+    return _show(request, person_form=form)
+
+
+def _named(request: PageRequest, form: NameForm, verb: Callable[[Caller, str], object]) -> bool:
+    if not form.is_valid():
+        return False
+    try:
+        verb(request.caller, form.cleaned_data["name"])
+    except Invalid as error:
+        refuse(form, error)
+        return False
+    return True
+
+
+def _show(request: PageRequest, **forms: NameForm) -> HttpResponse:
+    organisation = Organisation.objects.get(pk=current())
+    context = {
+        "nav": "settings",
+        "organisation": organisation,
+        "organisation_form": NameForm(initial={"name": organisation.name}, prefix="organisation"),
+        "person_form": NameForm(initial={"name": request.user.name}, prefix="person"),
+        "stored": stored_bytes(),
+        "signing_key": _public_key(),
+        **forms,
+    }
+    return render(request, "portal/settings.html", context, status=422 if forms else 200)
+
+
+def _public_key() -> str:
+    """The installation's Ed25519 public key (RFC 8032), raw, in base64."""
+    return base64.b64encode(signing_key().public_key().public_bytes_raw()).decode()

@@ -1,6 +1,6 @@
 """``/api/v1``: the addresses that outsiders rely on. No trailing slashes."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from models_hub import api as models
 from portal.error_pages import not_found
@@ -35,5 +35,6 @@ urlpatterns = [
         predictions.PredictionView.as_view(),
         name="api-prediction",
     ),
+    path("", include("workers.api_urls")),
     re_path(r"^.*$", not_found),
 ]

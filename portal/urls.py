@@ -22,6 +22,7 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("", include("portal.page_urls")),
     path("", include("models_hub.urls")),
+    path("", include("predictions.urls")),
 ]
 
 handler400, handler403, handler404, handler500 = bad_request, forbidden, not_found, server_error

@@ -15,7 +15,6 @@ from uuid import UUID
 
 import polars as pl
 from django.conf import settings
-from polars.io.plugins import register_io_source
 
 from berth.signature import Signature
 from portal.errors import Conflict, NotAcceptable
@@ -81,21 +80,18 @@ def frames(result: Result) -> Iterator[pl.DataFrame]:
             .distinct("object_from")
         )
     for chunk in chunks:
+        given = object_of(chunk)
         with scope(result.organisation_id):
-            answers = _answers(result, chunk)
+            answers = _answers(result, chunk.object_from, chunk.object_from + given.height)
         if answers.height:
-            yield _joined(result, chunk, answers)
+            places = answers["row"] - chunk.object_from
+            yield _joined(result, given.select(pl.all().gather(places)), answers)
 
 
-def _answers(result: Result, chunk: Chunk) -> pl.DataFrame:
-    """What the predictions database has for the rows of the chunk's object."""
-    last = (
-        Chunk.objects.filter(job_id=result.job_id, object_from=chunk.object_from)
-        .order_by("-row_to")
-        .values_list("row_to", flat=True)[0]
-    )
+def _answers(result: Result, first: int, end: int) -> pl.DataFrame:
+    """What the predictions database has for the rows from ``first`` up to ``end``."""
     rows = (
-        JobRow.objects.filter(job_id=result.job_id, row__gte=chunk.object_from, row__lt=last)
+        JobRow.objects.filter(job_id=result.job_id, row__gte=first, row__lt=end)
         .order_by("row")
         .values_list("row", "value", "label", "probability", "error")
     )
@@ -104,14 +100,12 @@ def _answers(result: Result, chunk: Chunk) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=schema, orient="row")
 
 
-def _joined(result: Result, chunk: Chunk, answers: pl.DataFrame) -> pl.DataFrame:
-    given = object_of(chunk)
-    kept = given.select(pl.all().gather(answers["row"] - chunk.object_from))
+def _joined(result: Result, given: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     prediction = _labels(result, answers["label"]) if result.is_classification else answers["value"]
     ours = {"prediction": prediction, **{n: answers[n] for n in ("probability", "error")}}
     columns = [
         # JSON lines may have met a column only later in the file.
-        (kept[str(i)] if str(i) in kept.columns else _nothing(kept.height)).alias(name)
+        (given[str(i)] if str(i) in given.columns else _nothing(given.height)).alias(name)
         for i, name in enumerate(result.columns)
     ]
     return pl.DataFrame(columns + [ours[n].alias(name) for n, name in result.own_names.items()])
@@ -146,30 +140,26 @@ def csv_pieces(result: Result) -> Iterator[bytes]:
 
 def _harmless(texts: pl.Expr) -> pl.Expr:
     dangerous = texts.str.contains(_FORMULA) & ~texts.str.contains(_NUMBER)
-    return pl.when(dangerous).then(pl.lit("'") + texts).otherwise(texts)
+    return pl.when(dangerous).then(pl.lit("'") + texts).otherwise(texts).name.keep()
 
 
 @contextmanager
 def parquet_file(result: Result) -> Iterator[Path]:
-    """The result as a Parquet file on this machine's disk, gone afterwards."""
-    with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
-        source = frames(result)
-        first = next(source, _empty(result))
+    """The result as a Parquet file on this machine's disk, gone afterwards.
 
-        def batches(
-            with_columns: list[str] | None, *_: object
-        ) -> Iterator[pl.DataFrame]:  # the interface of polars' plugins; nothing is pushed down
-            for frame in _chained(first, source):
-                yield frame.select(with_columns) if with_columns else frame
-
-        lazy = register_io_source(batches, schema=first.schema, is_pure=True)
-        lazy.sink_parquet(file.name, compression="zstd")
-        yield Path(file.name)
-
-
-def _chained(first: pl.DataFrame, rest: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    yield first
-    yield from rest
+    Written in parts first, which polars then streams into one: it asks a source of frames from
+    threads of its own, which have neither our transaction nor our scope.
+    """
+    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as name:
+        folder = Path(name)
+        parts = [folder / "0.parquet"]
+        _empty(result).write_parquet(parts[0])
+        for i, frame in enumerate(frames(result)):
+            parts[i:] = [folder / f"{i}.parquet"]
+            frame.write_parquet(parts[i])
+        whole = folder / "whole.parquet"
+        pl.scan_parquet(parts).sink_parquet(whole, compression="zstd")
+        yield whole
 
 
 def _empty(result: Result) -> pl.DataFrame:

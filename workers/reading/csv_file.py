@@ -127,7 +127,7 @@ def _first_row(sample: Sequence[str], delimiter: str) -> list[str]:
             (row for row in csv.reader(sample, delimiter=delimiter, strict=True) if row), []
         )
     except csv.Error as error:
-        raise UnreadableFile("bad_header", f"The header can't be read as CSV: {error}.") from error
+        raise UnreadableFile("bad_header", f"The header: {_fault(str(error), 0)}") from error
 
 
 def _delimiter(sample: Sequence[str], expected: Sequence[str]) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from skl2onnx import update_registered_converter
 from sklearn.preprocessing import FunctionTransformer
 
-from models_hub.conversion.emitter import Emitter
+from models_hub.conversion.emitter import Emitter, Pen
 
-Write = Callable[[Any, str], str]
+Write = Callable[[Pen, str], str]
 
 ONE = np.array(1.0)
 
@@ -22,11 +22,11 @@ def _simple(kind: str) -> Write:
     return lambda emit, value: emit.node(kind, value)
 
 
-def _log1p(emit: Any, value: str) -> str:
+def _log1p(emit: Pen, value: str) -> str:
     return emit.node("Log", emit.node("Add", value, emit.constant(ONE)))
 
 
-def _expm1(emit: Any, value: str) -> str:
+def _expm1(emit: Pen, value: str) -> str:
     return emit.node("Sub", emit.node("Exp", value), emit.constant(ONE))
 
 
@@ -65,9 +65,9 @@ FUNCTIONS: dict[str, Write] = {
 
 def writer(function: Any) -> Write | None:
     """How to write a numpy ufunc as nodes; None if it is not one that we know."""
-    if not isinstance(function, np.ufunc) or getattr(np, function.__name__, None) is not function:
-        return None
-    return FUNCTIONS.get(function.__name__)
+    name = str(getattr(function, "__name__", ""))
+    known = isinstance(function, np.ufunc) and getattr(np, name, None) is function
+    return FUNCTIONS.get(name) if known else None
 
 
 def _shape(operator: Any) -> None:

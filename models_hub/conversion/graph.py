@@ -140,7 +140,8 @@ def finish_outputs(graph: Any, names: Sequence[str], after: Sequence[Write] = ()
     `after` are functions that the first output is sent through. An output whose name a field
     already has gets "_output" behind it: outputs are found by their place.
     """
-    fields, pen, declared = {value.name for value in graph.input}, GraphPen(graph), []
+    fields, pen = {value.name for value in graph.input}, GraphPen(graph)
+    declared: list[Any] = []
     for output, name in zip(graph.output, names, strict=False):
         kind = output.type.tensor_type.elem_type
         value, final = output.name, f"{name}_output" if name in fields else name

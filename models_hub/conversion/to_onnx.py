@@ -44,7 +44,7 @@ def to_onnx(estimator: Any, columns: Columns) -> ModelProto:
 def _convert(estimator: Any, initial_types: list[tuple[str, Any]]) -> ModelProto:
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     try:
-        return convert_sklearn(
+        model: ModelProto = convert_sklearn(
             estimator, initial_types=initial_types, target_opset=OPSET, options=options
         )
     except Exception as error:
@@ -54,6 +54,7 @@ def _convert(estimator: Any, initial_types: list[tuple[str, Any]]) -> ModelProto
             f"{_first_line(error)}. Replace that step, or convert the model yourself and upload "
             "the ONNX file.",
         ) from error
+    return model
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """Taking a fitted estimator out of its wrappers, and remembering what they do to the answer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
+from models_hub.conversion.emitter import Pen
 from models_hub.conversion.functions import Write, writer
 from models_hub.formats.refusal import Refused
 
@@ -59,13 +59,13 @@ def _inverse(transformer: Any) -> list[Write]:
     raise _unknown(type(transformer).__name__)
 
 
-def _affine(scale: Any, offset: Any) -> Callable[[Any, str], str]:
+def _affine(scale: Any, offset: Any) -> Write:
     factor = np.array(1.0 if scale is None else float(np.ravel(scale)[0]))
     shift = np.array(0.0 if offset is None else float(np.ravel(offset)[0]))
 
-    def write(emit: Any, value: str) -> str:
+    def write(emit: Pen, value: str) -> str:
         scaled = emit.node("Mul", value, emit.constant(factor))
-        return str(emit.node("Add", scaled, emit.constant(shift)))
+        return emit.node("Add", scaled, emit.constant(shift))
 
     return write
 

@@ -19,7 +19,7 @@ from models_hub.conversion.columns import Column
 from models_hub.conversion.parity import Answers
 from models_hub.formats.refusal import Refused
 
-NUMPY = {
+NUMPY: dict[int, Any] = {
     TensorProto.FLOAT: np.float32,
     TensorProto.DOUBLE: np.float64,
     TensorProto.INT64: np.int64,

@@ -32,7 +32,7 @@ def check_tensor(tensor: Any) -> int:
         )
     if any(size < 0 for size in tensor.dims):
         raise Refused("onnx_tensor_invalid", "A tensor has a negative dimension.")
-    count = math.prod(tensor.dims)
+    count: int = math.prod(tensor.dims)
     if count > MAX_ELEMENTS:
         raise Refused("onnx_too_large", f"A tensor claims {count} elements.")
     if _held(tensor) != count:

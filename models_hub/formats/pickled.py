@@ -20,7 +20,7 @@ class _Pickled(Format):
         )
 
     def open(self, path: Path) -> NoReturn:
-        return self.inspect(path)
+        self.inspect(path)
 
 
 class Joblib(_Pickled):

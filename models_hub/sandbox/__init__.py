@@ -5,6 +5,7 @@ says what the original predicts. The second, a clean one that never saw the uplo
 that came out, draws the rows itself and compares. Nothing is loaded in the calling process.
 """
 
-from models_hub.sandbox.launch import Inspection, Limits, Stage, inspect
+from models_hub.sandbox.launch import Inspection, Stage, inspect
+from models_hub.sandbox.process import Limits
 
 __all__ = ["Inspection", "Limits", "Stage", "inspect"]

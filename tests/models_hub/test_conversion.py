@@ -9,10 +9,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -42,7 +41,9 @@ def sample_of(frame: pd.DataFrame, target: str) -> Sample:
 
 
 def judged(converted: Converted, sample: Sample | None = None) -> Parity:
-    rows = parity_rows(converted.signature, converted.spans, sample and sample.rows, SEED)
+    rows = parity_rows(
+        converted.signature, converted.spans, None if sample is None else sample.rows, SEED
+    )
     kept = {name: values[converted.mask] for name, values in rows.items()}
     parity = compare(converted.expected, predict(load(converted.onnx, converted.signature), kept))
     judge(parity)
@@ -178,17 +179,11 @@ def test_names_with_spaces_and_names_of_outputs_are_kept(people: pd.DataFrame) -
 
 @pytest.mark.skipif(not zoo.CPS.exists(), reason=f"needs {zoo.CPS.name} beside the project")
 def test_the_pipeline_on_real_wages_agrees_on_every_row_of_the_data() -> None:
-    frame = pd.read_csv(zoo.CPS).drop(columns="rownames")
-    rows, wage = frame.drop(columns="wage"), frame["wage"]
-    numbers = make_pipeline(SimpleImputer(), StandardScaler())
-    texts = ["ethnicity", "smsa", "region", "parttime"]
-    pipeline = make_pipeline(
-        zoo.table((numbers, zoo.NUMBERS), (zoo.hot(), texts)),
-        zoo.SelectKBest(zoo.f_regression, k=6),
-        GradientBoostingRegressor(n_estimators=50),
-    ).fit(rows, wage)
+    rows, _, pipeline = zoo.real_wages()
     found = converted(pipeline, read_sample(zoo.CPS, "wage"), "wage")
-    columns = found.signature.coerce_columns(rows.to_dict("list")).columns
+    columns = found.signature.coerce_columns(
+        {str(name): rows[name].tolist() for name in rows}
+    ).columns
     answers = load(found.onnx, found.signature).predict(columns)
     np.testing.assert_allclose(answers.values, pipeline.predict(rows), rtol=1e-5)
     assert judged(found, read_sample(zoo.CPS, "wage")).rows > 4000
@@ -315,7 +310,7 @@ def test_an_onnx_classifier_with_zipmap_and_typed_columns_is_adopted(people: pd.
 
     frame = people[["education", "grade"]]
     model = make_pipeline(
-        zoo.table((StandardScaler(), ["education", "grade"])), zoo.LogisticRegression()
+        zoo.table((StandardScaler(), ["education", "grade"])), LogisticRegression()
     ).fit(frame, zoo.TARGETS["texts"](people["wage"]))
     kinds = [("education", FloatTensorType([None, 1])), ("grade", Int64TensorType([None, 1]))]
     found = adopt(graph_of(model, kinds), None, None, SEED, quiet)

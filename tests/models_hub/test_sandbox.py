@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,14 @@ def run(arguments, given, pipe):
 @pytest.fixture(scope="module")
 def regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = zoo.people()
-    pipeline = zoo.usual(zoo.boost(), zoo.SelectKBest(zoo.f_regression, k=5))
+    pipeline = zoo.REGRESSIONS["boosting with selection"]()
     path = tmp_path_factory.mktemp("uploads") / "wages.skops"
     skops.io.dump(pipeline.fit(people.drop(columns="wage"), people["wage"]), path)
     return path
 
 
 @pytest.fixture
-def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a few lines of Python inside, as the job of a child."""
     room = tmp_path / "root" / "models_hub" / "sandbox"
     room.mkdir(parents=True)
@@ -51,7 +50,7 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         with process.Child("probe", {"code": code}, Limits(**limits)) as child:
             return [frames.parse(payload) for _, payload in child.messages()]
 
-    yield run
+    return run
 
 
 def tell(expression: str) -> str:
@@ -213,16 +212,8 @@ def test_a_message_nested_without_end_is_garbled_not_fatal() -> None:
 
 @pytest.mark.skipif(not zoo.CPS.exists(), reason=f"needs {zoo.CPS.name} beside the project")
 def test_the_real_wage_pipeline_is_inspected_in_seconds(tmp_path: Path) -> None:
-    frame = zoo.pd.read_csv(zoo.CPS).drop(columns="rownames")
-    texts = ["ethnicity", "smsa", "region", "parttime"]
-    numbers = zoo.make_pipeline(zoo.SimpleImputer(), zoo.StandardScaler())
-    pipeline = zoo.make_pipeline(
-        zoo.table((numbers, zoo.NUMBERS), (zoo.hot(), texts)),
-        zoo.SelectKBest(zoo.f_regression, k=6),
-        zoo.GradientBoostingRegressor(),
-    )
     path = tmp_path / "wages.skops"
-    skops.io.dump(pipeline.fit(frame.drop(columns="wage"), frame["wage"]), path)
+    skops.io.dump(zoo.real_wages()[2], path)
     started = time.monotonic()
     found = inspect(path, "skops", sample=zoo.CPS, target="wage")
     assert found.parity["mismatches"] == 0

@@ -61,6 +61,21 @@ def people() -> pd.DataFrame:
     return frame
 
 
+@cache
+def real_wages() -> tuple[pd.DataFrame, "pd.Series[float]", Any]:
+    """The wage data's features and target, and a boosted pipeline fitted on all of it."""
+    rows = pd.read_csv(CPS).drop(columns="rownames")
+    wage = rows.pop("wage")
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    texts = ["ethnicity", "smsa", "region", "parttime"]
+    pipeline = make_pipeline(
+        table((numbers, NUMBERS), (hot(), texts)),
+        SelectKBest(f_regression, k=6),
+        GradientBoostingRegressor(random_state=0),
+    )
+    return rows, wage, pipeline.fit(rows, wage)
+
+
 def gaps() -> Any:
     return SimpleImputer(strategy="median")
 

@@ -55,7 +55,7 @@ def publish(
             size=1,
             created_by="test",
         )
-        sealing.seal(version, converted(pipeline), signature, {})
+        sealing.seal(version, converted(pipeline), signature, {"golden": {}})
         version.save(force_insert=True)
         promote(caller, slug, 1)
     return version

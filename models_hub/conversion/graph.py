@@ -19,7 +19,7 @@ SHAPES: dict[str, list[int | None]] = {
     "label": [None],
     "probabilities": [None, None],
 }
-TREES = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
+IN_FLOAT = {"SVMRegressor", "TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 
 
 class GraphPen:
@@ -61,14 +61,15 @@ class GraphPen:
 
 
 def cast_around_trees(graph: Any) -> None:
-    """Cast to float before each of skl2onnx's tree ensembles and back to double behind it.
+    """Cast to float before each of skl2onnx's tree ensembles and SVMs, and back to double behind.
 
     scikit-learn's trees compare float32 features; everything before them must be double, or
-    rounding sends rows down another branch. onnxruntime answers in float whatever comes in.
+    rounding sends rows down another branch. onnxruntime has these operators in float alone, or
+    answers in float whatever comes in.
     """
     nodes, rewritten = list(graph.node), []
     for index, node in enumerate(nodes):
-        if node.op_type not in TREES or _is_ours(node):
+        if node.op_type not in IN_FLOAT or _is_ours(node):
             rewritten.append(node)
             continue
         single, raw = f"berth_tree_in_{index}", f"berth_tree_out_{index}"

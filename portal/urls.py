@@ -23,6 +23,8 @@ urlpatterns = [
     path("", include("portal.page_urls")),
     path("", include("models_hub.urls")),
     path("", include("predictions.urls")),
+    path("", include("predictions.widget.urls")),
+    path("", include("workers.urls")),
 ]
 
 handler400, handler403, handler404, handler500 = bad_request, forbidden, not_found, server_error

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,9 +15,9 @@ from portal.errors import Invalid
 from portal.idempotency import once
 from portal.paging import page_of
 from portal.uploads import required
-from workers import results
 from workers.actions import cancel_job, resume_job, submit_job
 from workers.doors import get_job_for, jobs_for, rows_of_job
+from workers.downloads import download
 from workers.models import Job, JobRow
 from workers.scoring import label_text
 
@@ -113,22 +112,7 @@ class JobResultView(ApiView):
 
     def get(self, request: Request, job_id: UUID) -> StreamingHttpResponse:
         job = get_job_for(self.caller, job_id)
-        return result_response(job, request.query_params.get("format", "csv"))
-
-
-def result_response(job: Job, format_: str) -> StreamingHttpResponse:
-    """A download, streamed after the request's own transaction is over."""
-    result = results.result_of(job, format_)
-    stem = job.filename.removesuffix(".gz").rpartition(".")[0] or "result"
-    response = StreamingHttpResponse(
-        results.PIECES[format_](result), content_type=results.FORMATS[format_]
-    )
-    response.headers["Content-Disposition"] = _attachment(f"{stem}-predictions.{format_}")
-    return response
-
-
-def _attachment(filename: str) -> str:
-    return content_disposition_header(as_attachment=True, filename=filename) or "attachment"
+        return download(job, request.query_params.get("format", "csv"))
 
 
 class CancelView(ApiView):

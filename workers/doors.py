@@ -42,3 +42,9 @@ def rows_of_job(job: Job, *, key: str | None = None) -> QuerySet[JobRow]:
     """The job's stored predictions in the order of the file; only those of ``key`` if given."""
     rows = JobRow.objects.filter(job=job).order_by("row")
     return rows if key is None else rows.filter(key=key)
+
+
+def rows_read(job: Job) -> int:
+    """How many rows of the file were read so far."""
+    split = Chunk.objects.filter(job=job, row_from=Chunk.SPLIT)
+    return split.values_list("row_to", flat=True).first() or 0

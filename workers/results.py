@@ -24,8 +24,8 @@ from workers.scoring import label_text
 from workers.splitting import object_of
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
-# What a spreadsheet takes for a formula when a cell starts with it (OWASP, "CSV Injection").
-_FORMULA = r"^[=+\-@\t\r]"
+# As portal.formulas, for whole columns (a job's decimals may also begin or end with the point).
+_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 

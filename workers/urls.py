@@ -1,0 +1,15 @@
+"""The addresses of jobs, as people see them."""
+
+from django.urls import path
+
+from workers import views
+
+urlpatterns = [
+    path("jobs", views.jobs, name="jobs"),
+    path("jobs/new", views.job_new, name="job-new"),
+    path("jobs/<uuid:job_id>", views.job, name="job"),
+    path("jobs/<uuid:job_id>/progress", views.progress, name="job-progress"),
+    path("jobs/<uuid:job_id>/cancel", views.cancel, name="job-cancel"),
+    path("jobs/<uuid:job_id>/resume", views.resume, name="job-resume"),
+    path("jobs/<uuid:job_id>/result", views.result, name="job-result"),
+]

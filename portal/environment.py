@@ -162,8 +162,11 @@ def _integer(given: Mapping[str, str], name: str, default: int, low: int, high: 
 def _home(value: str) -> Path:
     home = Path(os.path.abspath(Path(value).expanduser()))
     try:
-        # PostgreSQL, run by root as another user, passes through; it may not look around.
-        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(parents=True)
+            # PostgreSQL, run by root as another user, passes through; it may not look around.
+            # Said anew because a strict umask would have closed the folder altogether.
+            home.chmod(0o711)
         _try_to_write(home)
     except OSError as error:
         raise BadEnvironment(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from berth.signature import FieldType
-from models_hub.conversion.encoders import is_missing
+from models_hub.conversion.missing import is_missing
 from models_hub.conversion.trace import Visit, trace
 from models_hub.formats.refusal import Refused
 

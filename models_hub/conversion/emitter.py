@@ -1,22 +1,12 @@
 """A small pen for ONNX nodes inside a skl2onnx converter."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto
 from onnx.helper import np_dtype_to_tensor_dtype
 
 ML = "ai.onnx.ml"
-
-
-class Pen(Protocol):
-    """What writes nodes: inside a conversion an `Emitter`, behind one a `graph.GraphPen`."""
-
-    def constant(self, array: Any) -> str:
-        """The name of a new constant."""
-
-    def node(self, kind: str, *inputs: str, domain: str = "", out: str = "", **attrs: Any) -> str:
-        """Add one node with one output; returns the output's name."""
 
 
 class Emitter:

@@ -14,11 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from berth.signature import MISSING_STRING
 from models_hub.conversion.emitter import ML, Emitter
-
-
-def is_missing(value: Any) -> bool:
-    """None or NaN, as scikit-learn's encoders keep them in `categories_`."""
-    return value is None or (isinstance(value, float) and bool(np.isnan(value)))
+from models_hub.conversion.missing import is_missing
 
 
 def _keys(categories: Any) -> list[str]:

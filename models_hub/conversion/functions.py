@@ -4,16 +4,14 @@ Each entry is the numpy ufunc's own formula in double. log1p and expm1 lose digi
 arguments below about 1e-10, far under what the parity check allows.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from skl2onnx import update_registered_converter
 from sklearn.preprocessing import FunctionTransformer
 
-from models_hub.conversion.emitter import Emitter, Pen
-
-Write = Callable[[Pen, str], str]
+from models_hub.conversion.emitter import Emitter
+from models_hub.conversion.pen import Pen, Write
 
 ONE = np.array(1.0)
 

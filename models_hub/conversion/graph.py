@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from models_hub.conversion.functions import Write
+from models_hub.conversion.pen import Write
 
 FLOATING = (TensorProto.FLOAT, TensorProto.DOUBLE)
 SHAPES: dict[str, list[int | None]] = {

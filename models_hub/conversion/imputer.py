@@ -14,20 +14,11 @@ from sklearn.impute import SimpleImputer
 
 from berth.signature import MISSING_STRING
 from models_hub.conversion.emitter import Emitter
-from models_hub.conversion.encoders import is_missing
+from models_hub.conversion.missing import is_missing, kept
 
 
 def _is_text(operator: Any) -> bool:
     return isinstance(operator.inputs[0].type, StringTensorType)
-
-
-def kept(imputer: Any) -> list[int]:
-    """The columns that come out: one without any value at fit time is dropped by default."""
-    return [
-        index
-        for index, statistic in enumerate(imputer.statistics_)
-        if imputer.keep_empty_features or not is_missing(statistic)
-    ]
 
 
 def _mask(emit: Emitter, value: str, missing: Any, strings: bool) -> str:

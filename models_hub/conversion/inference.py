@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sklearn.base import is_classifier, is_regressor
 
 from berth.field import fits
-from berth.signature import MISSING_STRING, Field, FieldType, Output, Signature
+from berth.signature import MISSING_STRING, Field, FieldType, Signature
 from models_hub.conversion.columns import Column
 from models_hub.conversion.draw import UNSEEN, draw
-from models_hub.conversion.encoders import is_missing
+from models_hub.conversion.missing import is_missing
 from models_hub.formats.refusal import Refused
 
 MAX_CHOICES = 10_000
@@ -25,38 +24,6 @@ MAX_SAMPLE_CHOICES = 50  # texts in a sample, where no encoder says which there 
 IMPUTERS = {"SimpleImputer", "KNNImputer", "IterativeImputer"}
 
 Answers = Callable[[Mapping[str, Any]], bool]
-
-
-def output_of(estimator: Any, target: str | None) -> Output:
-    """What the estimator answers. Raises `Refused` for what is neither regression nor
-    classification with probabilities of one target."""
-    name = target or "prediction"
-    if is_classifier(estimator):
-        if not hasattr(estimator, "predict_proba"):
-            raise Refused(
-                "no_probabilities",
-                "The classifier gives labels without probabilities: fit one that has "
-                "predict_proba, or put it into CalibratedClassifierCV.",
-            )
-        return Output(name, "classification", _labels(estimator.classes_))
-    if not is_regressor(estimator):
-        raise Refused(
-            "not_a_predictor",
-            f"{type(estimator).__name__} is neither a regressor nor a classifier: save the whole "
-            "pipeline with its final estimator.",
-        )
-    return Output(name, "regression")
-
-
-def _labels(classes: Any) -> tuple[Any, ...]:
-    if isinstance(classes, list) or np.ndim(classes) != 1:
-        raise Refused("several_targets", "The model predicts several targets; one is supported.")
-    labels = tuple(item.item() if isinstance(item, np.generic) else item for item in classes)
-    if not all(isinstance(label, str | bool | int | float) for label in labels):
-        raise Refused("labels_unusable", "The class labels are neither texts nor numbers.")
-    if len(labels) < 2:
-        raise Refused("labels_unusable", "The classifier knows only one class.")
-    return labels
 
 
 def fields_of(columns: Sequence[Column], sample: pl.DataFrame | None) -> tuple[Field, ...]:
@@ -204,9 +171,16 @@ def _passing(
 ) -> set[str]:
     """The fields for which the usual row still gets an answer with this variant of the value."""
     odd = {f.name: np.array([[variant(f)]], dtype=usual[f.name].dtype) for f in signature.inputs}
-    if answers({**usual, **odd}):
-        return set(odd)
-    return {name for name, value in odd.items() if answers({**usual, name: value})}
+
+    def passing(names: list[str]) -> set[str]:
+        if answers({**usual, **{name: odd[name] for name in names}}):
+            return set(names)
+        if len(names) == 1:
+            return set()
+        half = len(names) // 2  # halving: most of many columns are taken or refused alike
+        return passing(names[:half]) | passing(names[half:])
+
+    return passing(list(odd))
 
 
 def _hole(field: Field) -> Any:

@@ -12,7 +12,7 @@ from models_hub.conversion.parity import Answers
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class FittedOriginal:
     """The uploaded estimator behind the same columns that its ONNX graph takes."""
 
     estimator: Any

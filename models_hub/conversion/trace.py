@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models_hub.conversion.imputer import kept
+from models_hub.conversion.missing import kept
 
 SAME_COLUMNS = {
     "KNNImputer",

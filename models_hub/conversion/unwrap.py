@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
-from models_hub.conversion.emitter import Pen
-from models_hub.conversion.functions import Write, writer
+from models_hub.conversion.functions import writer
+from models_hub.conversion.pen import Pen, Write
 from models_hub.formats.refusal import Refused
 
 

@@ -1,5 +1,6 @@
 """skops archives: rules for the archive first, then a fixed list of types, then the trees."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,24 +38,34 @@ class Skops(Format):
         }
 
     def open(self, path: Path) -> Opened:
-        # imported here because it costs a second and must never reach the web process
-        from skops.io import load
-        from skops.io.exceptions import UntrustedTypesFoundException
-
+        # imported here because it must never reach the web process
         from models_hub.formats.trees import check_trees
 
         facts = self.inspect(path)
-        try:
-            estimator = load(path, trusted=list(TRUSTED))
-        except UntrustedTypesFoundException as error:
-            raise _untrusted(path) from error
-        except (MemoryError, RecursionError) as error:
-            raise Refused("model_too_large", "The file needs too much memory to open.") from error
-        except Exception as error:
-            text = f"{type(error).__name__}: {error}"[:300]
-            raise Refused("model_damaged", f"skops could not open the file ({text}).") from error
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            estimator = _load(path)
         check_trees(estimator)
-        return Opened(estimator, facts)
+        versions = (getattr(note.message, "original_sklearn_version", "") for note in noted)
+        saved_by = next(filter(None, versions), "")
+        return Opened(
+            estimator, {**facts, "saved_by": f"scikit-learn {saved_by}"} if saved_by else facts
+        )
+
+
+def _load(path: Path) -> Any:
+    from skops.io import load  # costs a second, and must never reach the web process
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return load(path, trusted=list(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise _untrusted(path) from error
+    except (MemoryError, RecursionError) as error:
+        raise Refused("model_too_large", "The file needs too much memory to open.") from error
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"[:300]
+        raise Refused("model_damaged", f"skops could not open the file ({text}).") from error
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """The first child's job: open the upload, infer, convert, and say what the original predicts."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from models_hub.conversion.convert import Converted, adopt, convert
 from models_hub.conversion.sample import read_sample
+from models_hub.conversion.task import Converted
 from models_hub.formats import FORMATS
 from models_hub.sandbox.tell import Voice, perform
 
@@ -22,9 +23,20 @@ def _open(voice: Voice, arguments: dict[str, Any]) -> None:
     voice.stage("inspected", _described(opened.facts))
     sample, target = arguments["sample"], arguments["target"]
     rows = read_sample(Path(sample), target) if sample else None
-    work = adopt if form.name == "onnx" else convert
-    converted = work(opened.model, rows, target, arguments["seed"], voice.stage)
+    converted = _work(form.name)(opened.model, rows, target, arguments["seed"], voice.stage)
     voice.result(*_told(converted, opened.facts))
+
+
+def _work(format: str) -> Callable[..., Converted]:
+    """The step from an open file to a graph. Imported here since each kind of file needs other
+    libraries, and scikit-learn's cost seconds."""
+    if format == "onnx":
+        from models_hub.conversion.adopt import adopt
+
+        return adopt
+    from models_hub.conversion.convert import convert
+
+    return convert
 
 
 def _described(facts: dict[str, Any]) -> str:

@@ -82,7 +82,7 @@ class Child:
         }
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-B", str(FIRST), json.dumps(config)],
+                [sys.executable, "-I", "-B", "-W", "ignore", str(FIRST), json.dumps(config)],
                 cwd="/",
                 env=ENVIRONMENT,
                 pass_fds=[writing, self._given.fileno()],

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 from onnx import ModelProto, TensorProto, helper
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
@@ -132,6 +133,16 @@ def test_a_pickle_is_recognised_and_refused_with_the_way_out(filename: str, tmp_
 def test_an_honest_skops_file_opens(archive: bytes, tmp_path: Path) -> None:
     model = opened(tmp_path, "m.skops", archive)
     assert np.isfinite(model.predict(NUMBERS)).all()
+
+
+def test_a_file_of_another_scikit_learn_says_so(archive: bytes, tmp_path: Path) -> None:
+    def older(members: dict[str, bytes]) -> None:
+        text = members["schema.json"].decode()
+        members["schema.json"] = text.replace(sklearn.__version__, "1.6.9").encode()
+
+    path = tmp_path / "m.skops"
+    path.write_bytes(repacked(archive, older))
+    assert FORMATS["skops"].open(path).facts["saved_by"] == "scikit-learn 1.6.9"
 
 
 def test_a_damaged_archive_is_refused(archive: bytes, tmp_path: Path) -> None:

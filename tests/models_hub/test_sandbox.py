@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import skops.io
+from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 
 from models_hub.formats import Refused
@@ -100,6 +101,23 @@ def test_a_classifier_keeps_its_labels_through_the_sandbox(tmp_path: Path) -> No
     found = inspect(path, "skops")
     assert found.signature.output.labels == (False, True)
     assert set(found.golden["predictions"]) == {False, True}
+
+
+def test_an_onnx_file_is_wrapped_and_compared_with_itself(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=1)],
+        "sum",
+        [value("x", TensorProto.FLOAT, [None, 3])],
+        [value("y", TensorProto.FLOAT, [None, 1])],
+    )
+    graph.initializer.append(helper.make_tensor("axes", TensorProto.INT64, [1], [1]))
+    path = tmp_path / "sum.onnx"
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path.write_bytes(model.SerializeToString())
+    found = inspect(path, "onnx", target="total")
+    assert [item.name for item in found.signature.inputs] == ["f0", "f1", "f2"]
+    assert found.parity == {"rows": 606, "max_relative_error": 0.0, "mismatches": 0}
 
 
 def test_a_refusal_inside_comes_out_with_its_code_and_sentence(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Child:
     signals: Sequence[signal.Signals] = (signal.SIGTERM,)
     patience: float = 6.0
     account: tuple[int, int] | None = None
+    folder: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -61,6 +62,7 @@ class Child:
             self.process = subprocess.Popen(
                 [os.fspath(part) for part in self.argv],
                 env=self.environ,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -81,6 +83,21 @@ class Child:
         """Whether it was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        code = self.process.poll() if self.process else None
+        if code is None:
+            return "it runs"
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, or None if it still runs after ``seconds``."""
+        assert self.process is not None
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(seconds)
+        return None
+
     def ask_to_stop(self) -> None:
         """Send the first signal and return at once."""
         self._send(self.signals[0])
@@ -91,7 +108,7 @@ class Child:
             return
         for number in self.signals:
             self._send(number)
-            if self._gone_within(self.patience):
+            if self.wait(self.patience) is not None:
                 break
         self.sweep()
         self.process.wait()
@@ -112,15 +129,10 @@ class Child:
         if self.process is not None and self.alive:
             self.process.send_signal(number)
 
-    def _gone_within(self, seconds: float) -> bool:
-        assert self.process is not None
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-            return True
-        return False
 
-
-def wait_until(ready: Callable[[], bool], child: Child, seconds: float) -> None:
+def wait_until(
+    ready: Callable[[], bool], child: Child, seconds: float, pause: float = 0.02
+) -> None:
     """Return when ``ready()``; raise ChildFailed when the child ends or time runs out."""
     end = time.monotonic() + seconds
     while not ready():
@@ -129,4 +141,4 @@ def wait_until(ready: Callable[[], bool], child: Child, seconds: float) -> None:
             raise ChildFailed(
                 f"{child.name} {what}. The last lines of {child.log}:\n{child.tail()}"
             )
-        time.sleep(0.02)
+        time.sleep(pause)

@@ -10,7 +10,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -146,13 +145,10 @@ class Postgres:
         """initdb beside the final place, then one rename: a half-made folder never counts."""
         draft = self.folder / "data.draft"
         shutil.rmtree(draft, ignore_errors=True)
-        self._run(
-            [
-                *(self.programs / "initdb", "-D", draft, "--username=postgres", "--auth=trust"),
-                *("--encoding=UTF8", "--locale=C", "--no-instructions"),
-                *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-            ]
-        )
+        options = "--username=postgres --auth=trust --encoding=UTF8 --locale=C --no-instructions"
+        provider = "--locale-provider=builtin --builtin-locale=C.UTF-8"
+        initdb: list[str | Path] = [self.programs / "initdb", "-D", draft]
+        self._run([*initdb, *options.split(), *provider.split()])
         # The owner is no superuser, so that a migration that would fail in production fails here.
         self._run(
             [self.programs / "postgres", "--single", "-D", draft, "postgres"],
@@ -319,7 +315,7 @@ def _wait_for_the_end_of(pid: int) -> None:
 
 def _is_postgres(pid: int) -> bool:
     """Whether the process lives (a zombie has no command line) and is a PostgreSQL."""
-    if sys.platform == "linux":
+    if Path("/proc/self").exists():
         with suppress(OSError):
             return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
         return False

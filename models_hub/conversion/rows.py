@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from berth.signature import Signature
+from berth.signature import Field, Signature
 from models_hub.conversion.draw import draw
 from models_hub.formats.refusal import Refused
 
@@ -44,9 +44,8 @@ def sample_rows(signature: Signature, sample: pl.DataFrame) -> dict[str, Any]:
         )
     step = max(1, -(-sample.height // MAX_SAMPLE_ROWS))
     some = sample.gather_every(step)
-    coerced, refused = signature.coerce_lenient(
-        {name: some[name].to_list() for name in some.columns}
-    )
+    cells = {item.name: _cells(item, some[item.name]) for item in signature.inputs}
+    coerced, refused = signature.coerce_lenient(cells)
     if len(refused) > some.height // 2:
         first = next(iter(refused.values()))[0]
         raise Refused(
@@ -55,3 +54,8 @@ def sample_rows(signature: Signature, sample: pl.DataFrame) -> dict[str, Any]:
             f"columns; the first: {first.detail}",
         )
     return coerced.columns
+
+
+def _cells(field: Field, column: pl.Series) -> list[Any]:
+    """A column's cells; numbers as texts where the pipeline learned texts (codes, say)."""
+    return (column.cast(pl.String) if field.type == "string" else column).to_list()

@@ -288,6 +288,17 @@ def test_a_sample_that_lacks_a_column_is_refused_by_name(people: pd.DataFrame) -
     assert refusal.value.code == "sample_lacks_columns"
 
 
+def test_codes_that_a_sample_shows_as_numbers_stay_texts(people: pd.DataFrame) -> None:
+    coded = people[["education", "wage"]].assign(office=people["grade"].astype(str))
+    pipeline = make_pipeline(
+        zoo.table((StandardScaler(), ["education"]), (zoo.hot(), ["office"])), Ridge()
+    ).fit(coded[["education", "office"]], coded["wage"])
+    sample = sample_of(people[["education", "wage"]].assign(office=people["grade"]), "wage")
+    found = converted(pipeline, sample, "wage")
+    assert field(found, "office").choices == ("1", "2", "3", "4", "5")
+    assert judged(found, sample).rows > 1_000
+
+
 def graph_of(pipeline: Any, initial: Any, **options: Any) -> Any:
     from skl2onnx import convert_sklearn
 

@@ -214,7 +214,7 @@ class Valkey:
         """Start the server."""
         _private_folder(self.folder, None)
         _socket_folder(self.home)
-        options = {
+        options: dict[str, str | Path] = {
             "port": "0",
             "unixsocket": sockets.valkey_socket(self.home),
             "unixsocketperm": "700",

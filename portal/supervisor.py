@@ -5,15 +5,16 @@ import errno
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 
-from portal import environment, prepared
+from portal import environment, guard, prepared
 from portal.children import Child, ChildFailed, wait_until
 from portal.embedded import Postgres, Valkey
 from portal.environment import BadEnvironment, Environment
@@ -33,8 +34,8 @@ class Stopped(BaseException):
 class Watched:
     """A child that is started again when it ends by itself, later and later if it keeps ending."""
 
-    def __init__(self, child: Child) -> None:
-        self.child = child
+    def __init__(self, child: Child, start: Callable[[Child], None]) -> None:
+        self.child, self.start = child, start
         self.pause = 1.0
         self.started = time.monotonic()
         self.due: float | None = None
@@ -47,7 +48,7 @@ class Watched:
             return self._schedule(now)
         if now >= self.due:
             self.due, self.started = None, now
-            self.child.start()
+            self.start(self.child)
         return None
 
     def _schedule(self, now: float) -> str:
@@ -70,6 +71,7 @@ class Supervisor:
         self.servers: Sequence[Postgres | Valkey] = []
         self.programs: list[Child] = []
         self.stopping = False
+        self.guard: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
         """Start, say where, and watch until a signal comes."""
@@ -79,6 +81,7 @@ class Supervisor:
             assert_free(self.env.host, self.env.port)
             with turn(self.env.home, stays=True) as open_to_others:
                 assert open_to_others is not None
+                self._set_guard()
                 self._start_servers()
                 note = self._prepare()
                 open_to_others()
@@ -91,10 +94,29 @@ class Supervisor:
             self.stopping = True
             self._stop()
 
+    def _set_guard(self) -> None:
+        """Its input ends when we do, and no child inherits the other end."""
+        self.guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def _guard(self, child: Child) -> None:
+        if self.guard and self.guard.stdin:
+            self.guard.stdin.write(f"{child.pid}\n".encode())
+            self.guard.stdin.flush()
+
+    def _start(self, child: Child) -> None:
+        child.start()
+        self._guard(child)
+
     def _start_servers(self) -> None:
         self.servers = wanted(self.env)
         for server in self.servers:
             server.start()
+            if server.child:
+                self._guard(server.child)
         for server in self.servers:
             server.wait()
 
@@ -108,7 +130,7 @@ class Supervisor:
         options = [] if self.demo else ["--no-demo"]
         child = self._child("prepare", ["manage.py", "prepare", *options])
         self.programs = [child]
-        child.start()
+        self._start(child)
         if child.wait(PREPARE_SECONDS) != 0:
             raise ChildFailed(f"The database can't be prepared. {child.log} ends:\n{child.tail()}")
         return prepared.read(self.env.home)
@@ -129,7 +151,7 @@ class Supervisor:
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),
         ]
         for child in self.programs:
-            child.start()
+            self._start(child)
         wait_until(lambda: is_ready(self.address), self.programs[0], READY_SECONDS, 0.1)
 
     def _child(
@@ -172,8 +194,8 @@ class Supervisor:
         say(f"Logs are in {self.env.home / 'logs'}. Ctrl-C stops everything.")
 
     def _watch(self) -> None:
-        servers = [Watched(server.child) for server in self.servers if server.child]
-        watched = [*servers, *(Watched(child) for child in self.programs)]
+        servers = [Watched(server.child, self._start) for server in self.servers if server.child]
+        watched = [*servers, *(Watched(child, self._start) for child in self.programs)]
         while True:
             for one in watched:
                 event = one.look(time.monotonic())
@@ -188,6 +210,9 @@ class Supervisor:
             child.stop()
         for server in self.servers:  # Valkey, then PostgreSQL
             server.stop()
+        if self.guard and self.guard.stdin:
+            self.guard.stdin.close()
+            self.guard.wait()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self.stopping:

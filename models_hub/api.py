@@ -1,6 +1,6 @@
 """``/api/v1``: models and their versions."""
 
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from django.http import HttpResponse
@@ -11,11 +11,15 @@ from rest_framework.response import Response
 from models_hub.actions import correct_signature, create_model, promote, roll_back, upload_version
 from models_hub.doors import get_model_for, get_version_for, models_for
 from models_hub.models import HostedModel, Version
+from portal.access import Permission
 from portal.api import ApiView, UploadView
 from portal.errors import Invalid
 from portal.idempotency import once
 from portal.paging import page_of
+from portal.tenancy import scope
 from portal.uploads import received, required
+
+MOST_METRICS = 100_000
 
 
 def model_json(model: HostedModel) -> dict[str, Any]:
@@ -44,6 +48,8 @@ def version_json(version: Version) -> dict[str, Any]:
 class ModelsView(ApiView):
     """``GET`` and ``POST /models``"""
 
+    reads_body = True
+
     def get(self, request: Request) -> Response:
         return Response(page_of(request, models_for(self.caller), model_json, order="slug"))
 
@@ -65,7 +71,14 @@ def _text(body: dict[str, Any], name: str, default: str | None = None) -> str:
     value = body.get(name, default)
     if not isinstance(value, str):
         raise Invalid.field(name, "required", f"“{name}” must be given as text.")
-    return value
+    return _storable(name, value)
+
+
+def _storable(name: str, text: str, most: int = 10_000) -> str:
+    if "\0" in text or len(text) > most:  # PostgreSQL has no such text
+        detail = f"“{name}” has at most {most:,} characters, and none of them is NUL."
+        raise Invalid.field(name, "bad_text", detail)
+    return text
 
 
 class ModelView(ApiView):
@@ -82,12 +95,21 @@ class VersionsView(UploadView):
         versions = get_model_for(self.caller, slug).versions.select_related("model")
         return Response(page_of(request, versions, version_json, order="-number"))
 
+    def admit(self, slug: str) -> None:
+        """Nobody sends half a gigabyte to hear that there is no such model."""
+        self.caller.require(Permission.PUBLISH)
+        with scope(self.caller.organisation_id):
+            get_model_for(self.caller, slug)
+
     def post(self, request: Request, slug: str) -> HttpResponse:
         artifact = required(request, "artifact")
         sample = received(request, "sample")
-        form = cast(dict[str, str], request.data)
-        facts = {name: form.get(name, "") for name in ("target", "notes")}
-        metrics = _metrics(form.get("metrics", ""))
+        form = request._request.POST  # fields only; ``request.data`` would mix in files
+        facts = {
+            "target": _storable("target", form.get("target", ""), 200),
+            "notes": _storable("notes", form.get("notes", "")),
+        }
+        metrics = _metrics(_field_or_file(request, "metrics"))
 
         def upload() -> Response:
             version = upload_version(self.caller, slug, artifact, sample, **facts, metrics=metrics)
@@ -98,15 +120,28 @@ class VersionsView(UploadView):
         return once(request, self.caller, content, upload)
 
 
+def _field_or_file(request: Request, name: str) -> str:
+    """A text that may come as a field or, as ``curl -F metrics=@metrics.json`` sends it, a file."""
+    file = request.FILES.get(name)
+    if file is None:
+        return str(request._request.POST.get(name, ""))
+    return str(file.read(MOST_METRICS + 1).decode(errors="replace"))
+
+
 def _metrics(text: str) -> dict[str, Any]:
     if not text:
         return {}
+    if len(text) > MOST_METRICS:
+        detail = f"“metrics” has at most {MOST_METRICS:,} characters."
+        raise Invalid.field("metrics", "too_long", detail)
     try:
         metrics = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Invalid.field("metrics", "bad_json", f"“metrics” is not JSON: {error}.") from error
     if not isinstance(metrics, dict):
         raise Invalid.field("metrics", "wrong_type", "“metrics” must be a JSON object.")
+    if "\\u0000" in text:  # PostgreSQL's jsonb has no such text
+        raise Invalid.field("metrics", "bad_text", "“metrics” must hold no NUL character.")
     return metrics
 
 
@@ -120,14 +155,20 @@ class VersionView(ApiView):
 class SignatureView(ApiView):
     """``POST /models/{slug}/versions/{n}/signature``: corrections, sealed as a new version."""
 
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    reads_body = True
+
+    def post(self, request: Request, slug: str, number: int) -> HttpResponse:
         body = request.data if isinstance(request.data, dict) else {}
         changes = body.get("inputs")
         if not isinstance(changes, list) or not all(isinstance(c, dict) for c in changes):
             raise Invalid.field("inputs", "wrong_type", "“inputs” must be a list of objects.")
-        version = correct_signature(self.caller, slug, number, changes)
-        address = reverse("api-version", args=[slug, version.number])
-        return Response(version_json(version), 201, headers={"Location": address})
+
+        def correct() -> Response:
+            version = correct_signature(self.caller, slug, number, changes)
+            address = reverse("api-version", args=[slug, version.number])
+            return Response(version_json(version), 201, headers={"Location": address})
+
+        return once(request, self.caller, repr(changes), correct)
 
 
 class PromoteView(ApiView):
@@ -140,5 +181,8 @@ class PromoteView(ApiView):
 class RollbackView(ApiView):
     """``POST /models/{slug}/rollback``"""
 
-    def post(self, request: Request, slug: str) -> Response:
-        return Response(model_json(roll_back(self.caller, slug)))
+    def post(self, request: Request, slug: str) -> HttpResponse:
+        def go_back() -> Response:
+            return Response(model_json(roll_back(self.caller, slug)))
+
+        return once(request, self.caller, "", go_back)

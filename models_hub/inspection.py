@@ -73,7 +73,13 @@ class _Progress:
         self.note(name, status, detail, seconds)
         report = {**self.version.report, "stages": self.stages}
         with scope(self.version.organisation_id):
-            Version.objects.filter(pk=self.version.pk).update(report=report)
+            held = Version.objects.filter(
+                pk=self.version.pk,
+                status=Version.Status.INSPECTING,
+                attempt=self.version.attempt,
+            )
+            if not held.update(report=report):
+                raise _Overtaken
 
     def note(self, name: str, status: str, detail: str, seconds: float) -> None:
         line = sealing.stage(name, detail, status=status, seconds=seconds)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from rest_framework import exceptions
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -25,12 +24,15 @@ def facts_of(request: Request) -> KeyFacts:
 class ApiView(APIView):
     """Base of the API's views. The handler runs inside the organisation's scope.
 
-    ``self.caller`` is who asks. A secret key is needed; a publishable one answers 403.
+    ``self.caller`` is who asks. A secret key is needed; a publishable one answers 403. A view
+    that ``reads_body`` has it read to its end before a transaction is open, so that a slow
+    sender holds none; before that, ``admit`` may refuse.
     """
 
     content_negotiation_class = OneRenderer
     caller: Caller
     in_scope = True
+    reads_body = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.perform_authentication(request)
@@ -40,6 +42,12 @@ class ApiView(APIView):
                 "This is a publishable key: it opens its widget and nothing else. Use a secret key."
             )
         self.caller = request.user  # type: ignore[assignment]  # KeyAuthentication made it
+        if self.reads_body and request.method in ("POST", "PUT"):
+            self.admit(*args, **kwargs)
+            request.data  # noqa: B018  # parses the body
+
+    def admit(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse what can be refused before the body is read. Enters the scope if it needs it."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """DRF's dispatch, with the handler (and only it) in a transaction of the organisation."""
@@ -62,7 +70,11 @@ class ApiView(APIView):
         method = (request.method or "").lower()
         handler = getattr(self, method, None) if method in self.http_method_names else None
         if handler is None or method == "options":
-            raise exceptions.MethodNotAllowed(request.method or "")
+            taken = {name.upper() for name in self.http_method_names if hasattr(self, name)}
+            raise errors.MethodNotAllowed(
+                f"{request.method} is not taken here.",
+                headers={"Allow": ", ".join(sorted(taken - {"OPTIONS"}))},
+            )
         return handler  # type: ignore[no-any-return]  # looked up by name
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # plain
@@ -70,11 +82,7 @@ class ApiView(APIView):
 
 
 class UploadView(ApiView):
-    """For multipart bodies, which are read to their end before a transaction is open."""
+    """For multipart bodies."""
 
     parser_classes = [MultiPartParser]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        if request.method == "POST":
-            request.data  # noqa: B018  # parses the body
+    reads_body = True

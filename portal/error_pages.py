@@ -3,6 +3,7 @@
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 
 from portal import errors
 from portal.errors import BerthError
@@ -23,7 +24,7 @@ def problem_json(request: HttpRequest, error: BerthError) -> JsonResponse:
 
 def error_page(request: HttpRequest, error: BerthError) -> HttpResponse:
     """The error in the shape its reader expects."""
-    if request.path.startswith(("/api/", "/health/")):
+    if f"{request.path}/".startswith(("/api/", "/health/")):
         return problem_json(request, error)
     return render(
         request,
@@ -41,6 +42,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return error_page(request, errors.Forbidden())
 
 
+@csrf_exempt  # a POST to nowhere finds nothing, rather than a form that is too old
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return error_page(request, errors.NotFound("page"))
 

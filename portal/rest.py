@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -18,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from berth.problems import Invalid as InvalidData
-from portal import errors
+from portal import errors, names
 from portal.error_pages import problem_json
 from portal.keys import RING, KeyFacts, caller_of
 from portal.middleware import client_address
@@ -34,15 +36,33 @@ class JSONRenderer(BaseRenderer):
 
 
 class JSONParser(BaseParser):
-    """JSON only: NaN, Infinity and duplicate trailing data are refused by orjson."""
+    """JSON as RFC 8259 has it: NaN, Infinity, a name given twice and text behind the value are
+    refused."""
 
     media_type = "application/json"
 
     def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
+        body = whole(stream)
         try:
-            return orjson.loads(stream.read())
+            value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise errors.BadRequest(f"The body is not JSON: {error}.", code="bad_json") from error
+            raise not_json(error) from error
+        names.check_unique(body, value)
+        return value
+
+
+def whole(stream: Any) -> bytes:
+    """The body to its end. Raises TooLarge beyond DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body: bytes = stream.read(most + 1)
+    if len(body) > most:
+        raise errors.TooLarge(f"A JSON body has at most {most:,} bytes.")
+    return body
+
+
+def not_json(error: ValueError) -> errors.BadRequest:
+    """The refusal of a body that no JSON parser takes."""
+    return errors.BadRequest(f"The body is not JSON: {error}.", code="bad_json")
 
 
 class OneRenderer(BaseContentNegotiation):
@@ -95,6 +115,8 @@ def _as_berth_error(exc: Exception) -> errors.BerthError:
         return errors.UnsupportedMediaType(str(exc.detail))
     if isinstance(exc, exceptions.ParseError):
         return errors.BadRequest(str(exc.detail))
+    if isinstance(exc, RequestDataTooBig):
+        return errors.TooLarge("The form's fields are larger than what is taken here.")
     if isinstance(exc, InvalidData):
         return errors.Invalid(exc.errors[0].detail, errors=exc.errors)
     if isinstance(exc, Http404):

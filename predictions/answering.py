@@ -12,12 +12,14 @@ import uuid_utils
 from django.conf import settings
 
 from berth.predictor import PredictionError, Predictions
-from berth.signature import Coerced, Problem, Signature
+from berth.problems import Problem, pointer
+from berth.signature import Coerced, Signature
 from portal.errors import Conflict, Invalid, Unavailable
 from predictions.engine import ENGINE
 from predictions.journal import Journal
 
 JOURNAL = Journal(settings.ENV.home / "journal")
+MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def answer(question: Question) -> Answer:
     try:
         predictions = predictor.predict(coerced.columns)
     except PredictionError as error:
-        raise Invalid(str(error), code="no_prediction") from error
+        raise _unanswered(question, error) from error
     content: dict[str, Any] = {
         "id": str(uuid_utils.uuid7()),
         "model": served.model,
@@ -75,6 +77,14 @@ def answer(question: Question) -> Answer:
     elapsed = (time.perf_counter() - started) * 1000
     _journal(question, content, body, coerced.rows, elapsed)
     return Answer(content, body, predictor.signature)
+
+
+def _unanswered(question: Question, error: PredictionError) -> Invalid:
+    """The model failed on input that fits: its rows are named where they are known."""
+    rows = error.rows[:MOST_NAMED] if question.instances is not None else ()
+    detail = "The model has no finite answer for this row."
+    problems = [Problem(pointer("instances", row), "no_prediction", detail) for row in rows]
+    return Invalid(str(error), code="no_prediction", errors=problems)
 
 
 def _coerce(signature: Signature, question: Question) -> Coerced:

@@ -11,13 +11,14 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from berth.signature import Problem
+from berth.problems import Problem, pointer
 from portal.access import Permission
 from portal.api import ApiView, facts_of
-from portal.errors import BadRequest, Invalid
+from portal.errors import Invalid
 from portal.idempotency import key_of, once
 from portal.keys import KeyFacts
-from portal.rest import JSONParser
+from portal.names import check_unique, unique
+from portal.rest import JSONParser, not_json, whole
 from portal.tenancy import scope
 from predictions.answering import Question, answer
 from predictions.architectures import set_active
@@ -25,6 +26,7 @@ from predictions.doors import get_prediction_for
 from predictions.limits import Bucket, Limiter
 
 LIMITER = Limiter(settings.ENV.redis_url)
+MOST_NAMED = 20
 
 
 class PredictParser(JSONParser):
@@ -32,18 +34,20 @@ class PredictParser(JSONParser):
     at the very cell."""
 
     def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
-        body = stream.read()
+        body = whole(stream)
         try:
-            return body, orjson.loads(body)
+            value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             return body, _with_nan(body, error)
+        check_unique(body, value)
+        return body, value
 
 
 def _with_nan(body: bytes, error: orjson.JSONDecodeError) -> Any:
     try:
-        return json.loads(body)
+        return json.loads(body, object_pairs_hook=unique)
     except (ValueError, RecursionError):
-        raise BadRequest(f"The body is not JSON: {error}.", code="bad_json") from error
+        raise not_json(error) from error
 
 
 class PredictView(ApiView):
@@ -55,7 +59,8 @@ class PredictView(ApiView):
     def post(self, request: Request, slug: str) -> HttpResponse:
         self.caller.require(Permission.PREDICT)
         take_call(facts_of(request))
-        body, asked = cast(tuple[bytes, Any], request.data)
+        # An empty body never meets the parser.
+        body, asked = cast(tuple[bytes, Any], request.data or (b"", None))
         question = _question(self.caller.organisation_id, self.caller.key_id, slug, asked, body)
         if not key_of(request):
             return _answered(question)
@@ -82,12 +87,12 @@ def _answered(question: Question) -> HttpResponse:
 def _question(organisation_id: UUID, source: str, slug: str, asked: Any, body: bytes) -> Question:
     """The body's shape: ``instances`` or ``columns``, and perhaps ``version``."""
     if not isinstance(asked, dict):
-        raise Invalid.field("", "wrong_type", 'The body must be an object: {"instances": […]}.')
+        detail = 'The body must be a JSON object: {"instances": […]}.'
+        raise Invalid(detail, errors=[Problem("", "wrong_type", detail)])
     if unknown := sorted(asked.keys() - {"instances", "columns", "version"}):
-        errors = [
-            Problem(f"/{name}", "unknown", f"“{name}” is not known here.") for name in unknown
-        ]
-        raise Invalid(errors[0].detail, errors=errors)
+        detail = "Beside “instances” or “columns” there is only “version”."
+        errors = [Problem(pointer(name), "unknown", detail) for name in unknown[:MOST_NAMED]]
+        raise Invalid(detail, errors=errors)
     instances, columns, version = (asked.get(k) for k in ("instances", "columns", "version"))
     if (instances is None) == (columns is None):
         raise Invalid.field(
@@ -124,6 +129,8 @@ class PredictionView(ApiView):
 
 class DeploymentView(ApiView):
     """``PUT /models/{slug}/deployments/{architecture}``"""
+
+    reads_body = True
 
     def put(self, request: Request, slug: str, architecture: str) -> Response:
         active = request.data.get("is_active") if isinstance(request.data, dict) else None

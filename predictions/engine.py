@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import OperationalError
 
+from berth.bundle import BundleError
 from berth.predictor import Predictor
 from berth.signature import Signature
 from models_hub import sealing
 from models_hub.models import Architecture, Deployment, HostedModel, Version
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.tenancy import scope
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,12 @@ class PredictorCache:
 
 
 def _load(organisation_id: UUID, served: Served) -> Predictor:
-    return Predictor(sealing.load(organisation_id, served.bundle_sha256))
+    try:
+        return Predictor(sealing.load(organisation_id, served.bundle_sha256))
+    except BundleError as error:
+        log.error("bundle_unusable", sha256=served.bundle_sha256, code=error.code)
+        detail = "The stored model is not the one that was sealed."
+        raise Unavailable(detail, code="corrupt") from error
 
 
 ENGINE = Engine(settings.LIVE_TTL, settings.SESSION_CACHE_BYTES)

@@ -64,6 +64,8 @@ class CellRule:
             value.encode()
         except UnicodeEncodeError:
             return self._fatal("not_text", "holds half a surrogate pair. Send valid Unicode.")
+        if "\0" in value:
+            return self._fatal("not_text", "holds a NUL character, which no database keeps.")
         return None
 
     def _fault(self, value: object) -> Finding | None:

@@ -71,8 +71,10 @@ class Column:
         if holes:
             values = [MISSING_STRING if value is None else value for value in values]
         try:
-            "".join(values).encode()
+            text = "".join(values).encode()
         except UnicodeEncodeError:
+            return None
+        if b"\0" in text:
             return None
         return np.array(values, dtype=object)[:, None]
 

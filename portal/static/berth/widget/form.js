@@ -41,6 +41,7 @@ async function ask(form) {
 
 function show(page, status) {
   const main = page.querySelector("main.applicant");
+  page.querySelector("[autofocus]")?.removeAttribute("autofocus"); // report() moves the focus
   if (!main) throw new Error("That is no page of the form.");
   if (main.querySelector("[data-closed]")) {
     document.querySelector("main").replaceChildren(...main.childNodes);

@@ -67,7 +67,7 @@ class BerthWidget extends HTMLElement {
     frame.sandbox = "allow-scripts allow-forms allow-same-origin allow-popups allow-popups-to-escape-sandbox";
     frame.onload = this.#dress;
     frame.src = `${this.#address}?embed=1&theme=${this.#scheme}`;
-    this.#clock = setTimeout(() => this.#fail(), 10000);
+    this.#clock = setTimeout(() => this.#fail(), 8000);
     this.#box.append(frame);
   }
 

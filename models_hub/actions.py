@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -202,20 +203,27 @@ def write_event(
 
 
 def correct_signature(
-    caller: Caller, slug: str, number: int, changes: Sequence[Mapping[str, Any]]
+    caller: Caller,
+    slug: str,
+    number: int,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    unit: str | None = None,
 ) -> Version:
     """A person's corrections of a version's signature, as a new version of the same pipeline.
 
     A sealed version never changes, so the correction is sealed as the next number: it can be
     tried, promoted and rolled back like any other. ``changes`` name a field each and any of
-    label, help, unit, choices, minimum, maximum, default, required, enforced. Raises
-    InvalidSignature with pointers when they contradict themselves.
+    label, help, unit, choices, minimum, maximum, default, required, enforced; ``unit`` is the
+    output's. Raises InvalidSignature with pointers when they contradict themselves.
     """
     caller.require(Permission.PUBLISH)
     source = get_version_for(caller, slug, number)
     if source.status != Version.Status.READY:
         raise Conflict(f"Version {number} has no sealed signature to correct.", code="not_ready")
     signature = Signature.from_json(source.signature).corrected(list(changes))
+    if unit is not None:
+        signature = replace(signature, output=replace(signature.output, unit=unit.strip()))
     with transaction.atomic():
         version = Version(
             organisation_id=current(),

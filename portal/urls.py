@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("predictions.urls")),
     path("", include("predictions.widget.urls")),
     path("", include("workers.urls")),
+    path("", include("demo.urls")),
 ]
 
 handler400, handler403, handler404, handler500 = bad_request, forbidden, not_found, server_error

@@ -12,6 +12,7 @@ from portal.models import Membership, Organisation, Role, User, new_id
 from portal.tenancy import current
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+MOST_CALLS = 2**31 - 1
 
 
 def create_organisation(
@@ -28,7 +29,7 @@ def create_organisation(
         )
     organisation = Organisation(id=new_id(), slug=slug, name=_clean_name(name))
     if calls_per_minute is not None:
-        organisation.calls_per_minute = calls_per_minute
+        organisation.calls_per_minute = _in_range(calls_per_minute)
     with tenancy.scope(organisation.pk):
         try:
             with transaction.atomic():
@@ -63,3 +64,10 @@ def _clean_name(name: str) -> str:
     if not name or len(name) > 120:
         raise Invalid.field("name", "bad_name", "A name has 1 to 120 characters.")
     return name
+
+
+def _in_range(calls_per_minute: int) -> int:
+    if not 1 <= calls_per_minute <= MOST_CALLS:
+        message = f"The limit of calls per minute is a number from 1 to {MOST_CALLS:,}."
+        raise Invalid.field("calls_per_minute", "out_of_range", message)
+    return calls_per_minute

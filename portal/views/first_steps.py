@@ -108,6 +108,6 @@ _PLANS = (
         "Score a file",
         Permission.JOBS,
         lambda: Job.objects.exists(),
-        _of("score"),
+        lambda model: reverse("job-new") + (f"?model={model.slug}" if model else ""),
     ),
 )

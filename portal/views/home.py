@@ -110,5 +110,6 @@ def _about_jobs(caller: Caller) -> Iterator[Concern]:
             reason = (job.error or {}).get("detail", "")
             yield Concern("bad", f"{job.filename} could not be scored", reason, href, "See the job")
         else:
-            text = f"{job.rows_failed:,} of {job.rows_total or 0:,} rows have an error."
+            bad: int = job.rows_failed  # type: ignore[attr-defined]  # jobs_for annotates it
+            text = f"{bad:,} of {job.rows_total or 0:,} rows have an error."
             yield Concern("warn", f"{job.filename} is partly scored", text, href, "See the rows")

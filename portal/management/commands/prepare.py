@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from portal import demo, prepared
+from demo.seed import SeedingFailed, seed
+from portal import prepared
 from portal.bootstrap import BootstrapFailed, bootstrap
 
 
@@ -30,5 +31,8 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connections["owner"])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", database="owner", interactive=False, verbosity=verbosity)
-        sign_in = None if no_demo or env.production else demo.seed()
+        try:
+            sign_in = None if no_demo or env.production else seed()
+        except SeedingFailed as error:
+            raise CommandError(str(error)) from error
         prepared.write(env.home, sign_in)

@@ -1,0 +1,1 @@
+"""Acme, a company that does not exist: its people, its salary model, its careers page."""

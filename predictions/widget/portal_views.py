@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import escape
 
 from models_hub.doors import models_for
 from models_hub.models import HostedModel
@@ -21,7 +21,7 @@ from predictions.doors import get_widget_for
 from predictions.models import Widget
 from predictions.widget.facts import WIDGETS
 
-FIRST_PROMOTED = "The first model that is promoted"
+FIRST_PROMOTED = ("-", "The first model that is promoted")  # no slug is a hyphen alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,16 @@ class NewWidgetForm(forms.Form):
         max_length=80,
         help_text="For your colleagues: where it will stand. Applicants don’t see it.",
     )
-    model = forms.ChoiceField(required=False, label="Which model answers")
+    model = forms.ChoiceField(label="Which model answers")
 
     def __init__(self, caller: Caller, data: object = None, **more: Any) -> None:
         super().__init__(data, **more)  # type: ignore[arg-type]  # request.POST or None
         offered = [(model.slug, model.name) for model in models_for(caller)]
-        self.fields["model"].choices = [("", FIRST_PROMOTED), *offered]  # type: ignore[attr-defined]  # a choice field
+        self.fields["model"].choices = [FIRST_PROMOTED, *offered]  # type: ignore[attr-defined]  # a choice field
+
+    def clean_model(self) -> str:
+        """The slug; empty for the first promoted one."""
+        return str(self.cleaned_data["model"]).removeprefix(FIRST_PROMOTED[0])
 
 
 class SettingsForm(NewWidgetForm):
@@ -106,6 +110,8 @@ def widget_new(request: PageRequest) -> HttpResponse:
 def widget(request: PageRequest, key: str) -> HttpResponse:
     """Settings, preview, code to copy, and whether a site has shown it."""
     found = get_widget_for(request.caller, key)
+    if request.method == "POST":
+        request.caller.require(Permission.MANAGE)
     form = SettingsForm(request.caller, request.POST or None, initial=_initial(found))
     if request.method == "POST" and form.is_valid() and _saved(request, key, form):
         messages.success(request, "Saved. It shows everywhere within a few seconds.")
@@ -125,7 +131,7 @@ def widget_close(request: PageRequest, key: str) -> HttpResponse:
 
 def _initial(found: Widget) -> dict[str, str]:
     return {
-        "model": found.model.slug if found.model else "",
+        "model": found.model.slug if found.model else FIRST_PROMOTED[0],
         "title": found.title,
         "intro": found.intro,
         "button": found.button,
@@ -150,20 +156,17 @@ def _shown(request: PageRequest, found: Widget) -> dict[str, Any]:
     home, model = address(request), model_of(found)
     title = found.title or (model.name if model else "Estimate")
     hosted = home + reverse("applicant", args=[found.key_id])
-    code = format_html(
-        '<script type="module" src="{}"></script>\n'
-        '<berth-widget key="{}" title="{}">\n  <a href="{}">{}</a>\n</berth-widget>',
-        home + reverse("widget-loader"),
-        found.key_id,
-        title,
-        hosted,
-        title,
-    )
+    code = (
+        f'<script type="module" src="{escape(home + reverse("widget-loader"))}"></script>\n'
+        f'<berth-widget key="{escape(found.key_id)}" title="{escape(title)}">\n'
+        f'  <a href="{escape(hosted)}">{escape(title)}</a>\n'
+        "</berth-widget>"
+    )  # markup to read and to copy: the template escapes it once more
     return {
         "widget": found,
         "model": model,
         "heading": title,
         "hosted": hosted,
-        "code": str(code),
+        "code": code,
         "policy": f"script-src {home}\nframe-src {home}",
     }

@@ -68,7 +68,7 @@ def test_classifiers_add_probabilities_and_their_labels(ask: Ask, cast: Cast) ->
 
 def test_12_and_12_0_are_the_same(ask: Ask) -> None:
     answers = [
-        ask('{"instances": [{"education": %s, "experience": 1}]}' % text).json()["predictions"]
+        ask('{"instances": [{"education": ' + text + "}]}").json()["predictions"]
         for text in ("12", "12.0", "1.2e1")
     ]
     assert answers[0] == answers[1] == answers[2]
@@ -133,9 +133,8 @@ def strict_ask(ask: Ask, cast: Cast) -> Ask:
 def test_a_bad_cell_is_named_by_row_and_field(
     strict_ask: Ask, name: str, cell: str, code: str
 ) -> None:
-    good = json.dumps(ROW)
-    bad = json.dumps({**ROW, name: "CELL"}).replace('"CELL"', cell)
-    error = refused(strict_ask('{"instances": [%s, %s]}' % (good, bad)))
+    body = json.dumps({"instances": [ROW, {**ROW, name: "CELL"}]})
+    error = refused(strict_ask(body.replace('"CELL"', cell)))
     assert (error["pointer"], error["code"]) == (f"/instances/1/{name}", code)
     assert f'"{name}"' in error["detail"]
 

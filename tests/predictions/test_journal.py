@@ -1,0 +1,204 @@
+"""The journal: nothing answered is lost, nothing is loaded twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from django.test import Client
+
+from portal import tenancy
+from predictions import answering
+from predictions.journal import Journal, records_of
+from predictions.loading import load, load_all
+from predictions.models import JournalFile, Prediction
+from tests.cast import Cast
+from tests.predictions.conftest import Ask
+
+pytestmark = pytest.mark.django_db(databases=["default", "owner"])
+ROW = {"education": 12, "experience": 10.5, "city": "Oslo", "level": "senior"}
+
+
+def count(cast: Cast) -> int:
+    with tenancy.scope(cast.acme.pk):
+        return Prediction.objects.count()
+
+
+def test_what_was_answered_is_found_by_its_id(ask: Ask, api: Client, journal: Journal) -> None:
+    answered = ask({"instances": [ROW, ROW]}).json()
+    journal.close()
+    assert load_all(journal.folder) == 1
+    found = api.get(f"/api/v1/predictions/{answered['id']}")
+    assert found.status_code == 200
+    record = found.json()
+    assert record["response"] == answered
+    assert record["request"] == {"instances": [ROW, ROW]}
+    assert (record["id"], record["model"], record["version"]) == (answered["id"], "wages", 1)
+    assert (record["rows"], record["source"][:3]) == (2, "sk_")
+    assert record["milliseconds"] > 0
+    assert not list(journal.folder.iterdir())
+
+
+def test_another_organisations_prediction_does_not_exist(
+    ask: Ask, cast: Cast, journal: Journal
+) -> None:
+    answered = ask({"instances": [ROW]}).json()
+    journal.close()
+    load_all(journal.folder)
+    address = f"/api/v1/predictions/{answered['id']}"
+    assert cast.api(organisation=cast.other).get(address).status_code == 404
+    assert cast.api("predict").get(address).status_code == 403
+
+
+def test_a_call_that_was_refused_leaves_no_record(ask: Ask, journal: Journal) -> None:
+    assert ask({"instances": [{"education": "x"}]}).status_code == 422
+    journal.close()
+    assert load_all(journal.folder) == 0
+
+
+def test_loading_twice_is_loading_once(ask: Ask, cast: Cast, journal: Journal) -> None:
+    for _ in range(3):
+        ask({"instances": [ROW]})
+    journal.close()
+    (path,) = journal.folder.iterdir()
+    data = path.read_bytes()
+    assert load(path) == 3
+    path.write_bytes(data)
+    assert load(path) == 3
+    assert count(cast) == 3
+    assert JournalFile.objects.get().records == 3
+
+
+def test_a_torn_tail_is_left_out_and_counted(ask: Ask, cast: Cast, journal: Journal) -> None:
+    ask({"instances": [ROW]})
+    ask({"instances": [ROW]})
+    journal.close()
+    (path,) = journal.folder.iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    assert load(path) == 1
+    assert count(cast) == 1
+    assert (JournalFile.objects.get().records, JournalFile.objects.get().torn) == (1, 1)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 9, 10])
+def test_records_end_where_the_first_broken_one_begins(tmp_path: Path, cut: int) -> None:
+    journal = Journal(tmp_path)
+    journal.append(b'{"a": 1}')
+    journal.append(b'{"b": 2}')
+    journal.close()
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    assert records_of(whole) == ([b'{"a": 1}', b'{"b": 2}'], 0)
+    assert records_of(whole[: first + cut]) == ([b'{"a": 1}'], int(cut > 0))
+    altered = whole.replace(b"2", b"3")
+    if altered.count(b"\n") == 2 and altered[:first] == whole[:first]:
+        assert records_of(altered) == ([b'{"a": 1}'], 1)
+
+
+def test_a_file_in_use_is_left_alone(ask: Ask, journal: Journal) -> None:
+    ask({"instances": [ROW]})
+    assert load_all(journal.folder) == 0
+    assert len(list(journal.folder.iterdir())) == 1
+
+
+def test_a_timer_hands_a_quiet_journal_over(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, most_seconds=0.1, sync_seconds=0.05)
+    journal.append(b"{}")
+    until = time.monotonic() + 5
+    while not list(tmp_path.glob("*.ready")):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    journal.append(b"{}")  # the next record opens the next file
+    assert len(list(tmp_path.iterdir())) == 2
+    journal.close()
+    assert len(list(tmp_path.glob("*.ready"))) == 2
+
+
+def test_a_large_journal_is_handed_over_before_its_time(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, most_bytes=100, most_seconds=60, sync_seconds=0.02)
+    journal.append(b"x" * 200)
+    until = time.monotonic() + 5
+    while not list(tmp_path.glob("*.ready")):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from predictions.journal import Journal
+journal = Journal(Path(sys.argv[1]), most_seconds=60, sync_seconds=60)
+journal.append(sys.argv[2].encode())
+print("answered", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_killed_processs_journal_is_adopted(cast: Cast, tmp_path: Path) -> None:
+    record: dict[str, Any] = {
+        "id": str(UUID(int=7)),
+        "organisation": str(cast.acme.pk),
+        "at": "2026-01-02T03:04:05Z",
+        "model": "wages",
+        "version": 1,
+        "source": "sk_x",
+        "rows": 1,
+        "milliseconds": 0.5,
+        "request": {},
+        "response": {},
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", DYING, str(tmp_path), orjson.dumps(record).decode()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"answered\n"
+        assert load_all(tmp_path) == 0
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert load_all(tmp_path) == 1
+    assert count(cast) == 1
+
+
+def test_an_answer_that_cannot_be_put_on_record_is_not_given(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no-folder").write_text("a file where the journal's folder should be")
+    monkeypatch.setattr(answering, "JOURNAL", Journal(tmp_path / "no-folder"))
+    answer = ask({"instances": [ROW]})
+    assert answer.status_code == 503
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["type"] == "/api/problems/journal_unavailable"
+    assert int(answer["Retry-After"]) > 0
+    assert "predictions" not in answer.json()
+
+
+def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path, most_seconds=60)
+    journal.append(b'{"a": 1}')
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+    with pytest.raises(OSError, match="took 5 of"):
+        journal.append(b'{"b": 2}')
+    monkeypatch.undo()
+    journal.append(b'{"c": 3}')
+    journal.close()
+    (path,) = tmp_path.iterdir()
+    assert records_of(path.read_bytes()) == ([b'{"a": 1}', b'{"c": 3}'], 0)
+
+
+@pytest.mark.parametrize("address", ["not-a-uuid", "00000000-0000-0000-0000-000000000000"])
+def test_a_prediction_that_never_was_is_not_found(api: Client, address: str) -> None:
+    answer = api.get(f"/api/v1/predictions/{address}")
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"

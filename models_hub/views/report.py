@@ -56,7 +56,7 @@ def steps_of(version: Version) -> Iterator[Step]:
     """All six stages: those that were, the one that runs, and those to come (or never)."""
     known = {stage["name"]: stage for stage in version.report.get("stages", [])}
     ended = version.status != Version.Status.INSPECTING
-    reached = False
+    reached = any(stage["status"] == "running" for stage in known.values())
     for name in STAGES:
         stage = known.get(name)
         if stage is not None:

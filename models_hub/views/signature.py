@@ -89,9 +89,10 @@ class FieldForm(forms.Form):
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The keys whose values differ from the field's present ones."""
+        """The keys whose values a person touched and which differ from the field's present ones."""
         now = self.field.to_json()
-        return {k: value for k, value in self.cleaned_data.items() if value != now[k]}
+        touched = {k: self.cleaned_data[k] for k in self.changed_data if k in self.cleaned_data}
+        return {k: value for k, value in touched.items() if value != now[k]}
 
     @property
     def is_open(self) -> bool:
@@ -105,13 +106,15 @@ def _initial(field: Field) -> dict[str, Any]:
         **field.to_json(),
         "choices": "\n".join(_text(choice) for choice in field.choices or ()),
         "default": "" if default is None else _text(default),
+        "minimum": None if field.minimum is None else _text(field.minimum),
+        "maximum": None if field.maximum is None else _text(field.maximum),
     }
 
 
 def _text(value: Scalar) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) and value == round(value, 6) else str(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _scalar(field: Field, text: str) -> Scalar:

@@ -4,7 +4,6 @@ from django import forms
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
 from models_hub.actions import upload_version
@@ -15,7 +14,7 @@ from portal.access import Permission
 from portal.error_pages import problem_json
 from portal.errors import BerthError, Invalid, TooLarge
 from portal.pages import PageRequest, page, refuse
-from portal.uploads import received, required
+from portal.uploads import received
 
 HOW_TO_SAVE = """import skops.io
 
@@ -71,7 +70,9 @@ def upload(request: PageRequest, slug: str) -> HttpResponse:
 def _take(request: PageRequest, model: HostedModel) -> Version:
     """Store what came. Raises a BerthError whose pointer names the field at fault."""
     try:
-        artifact, sample = required(request, "artifact"), received(request, "sample")
+        artifact, sample = received(request, "artifact"), received(request, "sample")
+        if artifact is None:
+            raise Invalid.field("artifact", "required", "Choose the file of the pipeline.")
         target, notes = (request.POST.get(name, "").strip() for name in ("target", "notes"))
         return upload_version(
             request.caller, model.slug, artifact, sample, target=target, notes=notes
@@ -106,7 +107,7 @@ def _form(
         status=status,
         form=form,
         most=settings.MAX_ARTIFACT_BYTES,
-        artifact_note=f".skops or .onnx, at most {filesizeformat(settings.MAX_ARTIFACT_BYTES)}.",
-        sample_note=f"CSV or Parquet, at most {filesizeformat(settings.MAX_SAMPLE_BYTES)}.",
+        artifact_note=f".skops or .onnx, at most {settings.MAX_ARTIFACT_BYTES >> 20} MB.",
+        sample_note=f"CSV or Parquet, at most {settings.MAX_SAMPLE_BYTES >> 20} MB.",
         how_to_save=HOW_TO_SAVE,
     )

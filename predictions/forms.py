@@ -255,8 +255,16 @@ def _inputmode(field: Field) -> str:
 def _range_hint(field: Field) -> str:
     if field.choices or field.minimum is None or field.maximum is None:
         return ""
-    word = "From" if "range" in field.enforced else "Usually"
-    return f"{word} {spoken(field.minimum)} to {spoken(field.maximum)}."
+    if "range" in field.enforced:
+        return f"From {spoken(field.minimum)} to {spoken(field.maximum)}."
+    return f"Usually {spoken(_about(field.minimum))} to {spoken(_about(field.maximum))}."
+
+
+def _about(value: float) -> float:
+    """A bound that only guides, short enough to read: 0.0857754 as 0.08578."""
+    if value == round(value):
+        return value
+    return float(f"{value:.4g}") if abs(value) < 1000 else round(value)
 
 
 def _message(field: Field, code: str, detail: str) -> str:

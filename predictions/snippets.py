@@ -23,8 +23,8 @@ def example_row(signature: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _example(field: Mapping[str, Any]) -> Any:
-    if field.get("default") is not None:
-        return field["default"]
+    if (default := field.get("default")) is not None:
+        return _plain(default, field["type"])
     if field.get("choices"):
         return field["choices"][0]
     low, high = field.get("minimum"), field.get("maximum")
@@ -32,6 +32,13 @@ def _example(field: Mapping[str, Any]) -> Any:
         middle = (low + high) / 2
         return round(middle) if field["type"] == "integer" else round(middle, 2)
     return _TYPICAL[field["type"]]
+
+
+def _plain(value: Any, kind: str) -> Any:
+    """A default that is some column's mean as a person would write it."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return value
+    return round(value) if kind == "integer" else float(f"{value:.4g}")
 
 
 def predict_snippets(address: str, slug: str, body: Mapping[str, Any]) -> list[Snippet]:

@@ -70,7 +70,7 @@ def _offer(
     return Offer(
         architecture=architecture,
         is_active=deployment.is_active,
-        chip=Chip("" if why_not else kind, "Not available yet" if why_not else status.word),
+        chip=Chip("" if why_not else kind, "Not yet" if why_not else status.word),
         sentence=status.sentence,
         why_not=why_not,
         snippets=architecture.usage(deployment, portal) if in_use else [],

@@ -89,7 +89,8 @@ def _answered(
     request: PageRequest, version: Version, other: Version | None, signature: Signature
 ) -> tuple[FormFields, list[Outcome], dict[str, Any]]:
     """The form as it was filled in, with what is off; the outcomes, none where something is."""
-    row, errors = parse(signature, request.POST)
+    instance, errors = parse(signature, request.POST)
+    row = _plain(signature, instance)
     if errors:
         return FormFields(signature, request.POST, errors), [], row
     outcomes = [_ask(request, v, row) for v in (version, other) if v is not None]
@@ -98,6 +99,19 @@ def _answered(
         told = explain(signature, first.problems) or {"": first.refusal}
         return FormFields(signature, request.POST, told), [], row
     return FormFields(signature, request.POST), outcomes, row
+
+
+def _plain(signature: Signature, instance: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers without ``.0``, as a person would write them in the call."""
+    whole = {field.name for field in signature.inputs if field.type == "integer"}
+    return {
+        name: int(value) if name in whole and _is_whole(value) else value
+        for name, value in instance.items()
+    }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _ask(request: PageRequest, version: Version, row: Mapping[str, Any]) -> Outcome:

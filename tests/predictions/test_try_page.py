@@ -66,7 +66,7 @@ def test_the_form_comes_filled_in_and_answers(alice: Client, salary: Version) ->
     sent = filled(alice.get("/models/salary/try"))
     answer = alice.post("/models/salary/try", {**sent, "in-education": "12", "in-experience": "5"})
     assert answer.status_code == 200
-    assert "Answered in" in text(answer)
+    assert "answered in" in text(answer)
     assert "curl http://testserver/api/v1/models/salary/predict" in text(answer)
     assert '"education": 12' in text(answer).replace("12.0", "12")
     assert '"predictions": [' in text(answer)
@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_said_beside_its_field(alice: Client, salary: Versi
     assert "There is a problem" in text(answer)
     assert "Enter a number" in text(answer) or "Enter a whole number" in text(answer)
     assert 'value="twelve"' in answer.content.decode()
-    assert "Answered in" not in text(answer)
+    assert "answered in" not in text(answer)
 
 
 def test_two_versions_answer_side_by_side(cast: Cast, alice: Client, salary: Version) -> None:
@@ -89,7 +89,7 @@ def test_two_versions_answer_side_by_side(cast: Cast, alice: Client, salary: Ver
     page = alice.get("/models/salary/try?version=1&against=2")
     answer = alice.post("/models/salary/try", filled(page))
     assert "Both versions give the same answer." in text(answer)
-    assert text(answer).count("Answered in") == 2
+    assert text(answer).count("answered in") == 2
 
 
 def test_a_version_that_is_not_live_is_named_in_the_call(

@@ -1,0 +1,94 @@
+"""``make bench``: live predictions beside a plain FastAPI server and beside the bare limit.
+
+All servers run the same ONNX graph on two workers each, one after another in alternating rounds
+on one machine together with the load generator: read the ratios, not the absolute figures.
+"""
+
+import argparse
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+
+from benchmarks import load, report
+from benchmarks.installation import Installation, berth, load_versions, upload
+from benchmarks.pipeline import Question, question, train
+from benchmarks.servers import Broken, granian, memory_of, web_workers
+
+MODELS = 50
+
+
+def main() -> int:
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="berth-bench-") as folder, ExitStack() as stack:
+        # PostgreSQL, started by root, runs as somebody else, who has to pass through.
+        Path(folder).chmod(0o755)
+        try:
+            _run(Path(folder), stack, arguments)
+        except Broken as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
+    parser.add_argument("--seconds", type=int, default=4, metavar="S", help="of each measurement")
+    return parser.parse_args()
+
+
+def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
+    report.machine()
+    pipeline = train()
+    there = stack.enter_context(berth(folder))
+    model = folder / "model.onnx"
+    model.write_bytes(upload(there, pipeline))
+    fastapi = stack.enter_context(
+        granian("benchmarks.plain_fastapi:app", "asgi", model, folder / "fastapi.log")
+    )
+    bare = stack.enter_context(granian("benchmarks.bare:app", "rsgi", model, folder / "bare.log"))
+    urls = {
+        report.BERTH: there.predict,
+        report.FASTAPI: f"{fastapi}/predict",
+        report.BARE: f"{bare}/predict",
+    }
+    questions = [question(pipeline, rows) for rows in (1, 1_000)]
+    for name, url in urls.items():
+        for asked in questions:
+            _check(name, url, there.headers, asked)
+    for asked in questions:
+        also = {report.NOTHING: f"{bare}/nothing"} if asked.rows == 1 else {}
+        rates = _rounds({**urls, **also}, there, asked, arguments)
+        report.rates(asked.rows, rates)
+    load_versions(there, MODELS, questions[0].body)
+    report.memory(MODELS, [memory_of(pid) for pid in web_workers(there.pid)])
+
+
+def _check(name: str, url: str, headers: dict[str, str], asked: Question) -> None:
+    """A server that answers wrongly is not worth timing."""
+    content = {"Content-Type": "application/json", **headers}
+    response = httpx.post(url, content=asked.body, headers=content, timeout=60)
+    if response.status_code != 200 or not asked.is_answered_by(response.content):
+        raise Broken(f"{name} does not predict what the pipeline does: {response.text[:300]}")
+
+
+def _rounds(
+    urls: dict[str, str], there: Installation, asked: Question, arguments: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Requests a second of each server, round by round; the first round only warms up."""
+    rates: dict[str, list[float]] = {name: [] for name in urls}
+    for lap in range(arguments.rounds + 1):
+        for name, url in urls.items():
+            seconds = arguments.seconds if lap else 2
+            rate = load.requests_per_second(url, there.headers, asked.body, seconds)
+            there.settle()
+            if lap:
+                rates[name].append(rate)
+    return rates
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The pipeline that every server in the comparison runs, and the requests that it is asked.
+
+Imputer, scaler, one-hot encoder of 44 columns, 100 boosted trees; five features. The data are
+made up and seeded: what is measured does not depend on what the numbers mean.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+NUMBERS = ("education", "experience")
+CHOICES = {"role": 20, "department": 10, "city": 14}  # categories of each; 44 in all
+TRAINING_ROWS = 4_000
+SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request's body, and the pipeline's own predictions for its rows (float64 [rows])."""
+
+    rows: int
+    body: bytes
+    expected: NDArray[np.float64]
+
+    def is_answered_by(self, answer: bytes) -> bool:
+        """Whether the JSON ``answer`` holds the pipeline's predictions, within 1e-5 of each."""
+        predictions = orjson.loads(answer).get("predictions")
+        return np.shape(predictions) == self.expected.shape and np.allclose(
+            predictions, self.expected, rtol=1e-5, atol=0.0
+        )
+
+
+def table(rows: int, seed: int) -> pd.DataFrame:
+    """Made-up people: two numbers and three categories each."""
+    random = np.random.default_rng(seed)
+    numbers = {
+        "education": random.integers(8, 21, rows).astype(float),
+        "experience": random.gamma(3.0, 5.0, rows).round(1),
+    }
+    texts = {
+        name: np.array([f"{name} {i:02}" for i in random.integers(0, count, rows)], dtype=object)
+        for name, count in CHOICES.items()
+    }
+    return pd.DataFrame({**numbers, **texts})
+
+
+def train() -> Pipeline:
+    """The fitted pipeline."""
+    people = table(TRAINING_ROWS, SEED)
+    pay = _pay(people, np.random.default_rng(SEED + 1))
+    people.loc[::25, "experience"] = np.nan  # something for the imputer to do
+    prepare = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), list(NUMBERS)),
+        (OneHotEncoder(handle_unknown="ignore"), list(CHOICES)),
+    )
+    trees = GradientBoostingRegressor(n_estimators=100, random_state=SEED)
+    return Pipeline([("prepare", prepare), ("trees", trees)]).fit(people, pay)
+
+
+def _pay(people: pd.DataFrame, random: np.random.Generator) -> Any:
+    codes = sum(people[name].str[-2:].astype(int) for name in CHOICES)
+    base = 8.0 + 1.6 * people["education"] + 0.5 * people["experience"] + 0.3 * codes
+    return base + random.normal(0.0, 2.0, len(people))
+
+
+def question(pipeline: Pipeline, rows: int) -> Question:
+    """A request of ``rows`` rows that the pipeline was trained on."""
+    people = table(TRAINING_ROWS, SEED)[:rows]
+    instances = people.to_dict(orient="records")
+    return Question(rows, orjson.dumps({"instances": instances}), pipeline.predict(people))

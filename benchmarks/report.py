@@ -1,0 +1,59 @@
+"""What was measured, as tables, with the targets beside it."""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from benchmarks.load import CONNECTIONS, GENERATOR
+from benchmarks.servers import WORKERS, Memory
+
+BERTH = "Berth: key, limits, validation, journal"
+FASTAPI = "FastAPI + onnxruntime (Granian ASGI)"
+BARE = "Granian RSGI + onnxruntime, nothing else"
+NOTHING = "Granian RSGI answering {}"
+TARGETS = {1: 0.8, 1_000: 3.0}  # of FastAPI's requests a second, by rows a request
+MOST_MB = 200
+PACKAGES = ("django", "djangorestframework", "granian", "onnxruntime", "fastapi", "pydantic")
+
+
+def machine() -> None:
+    """What was measured on."""
+    load = os.getloadavg()[0]
+    print(f"{_processor()}, {os.cpu_count()} processors, load {load:.1f} at the start")
+    print(f"Python {platform.python_version()}, {', '.join(f'{p} {version(p)}' for p in PACKAGES)}")
+    print(f"{WORKERS} workers each, {CONNECTIONS} connections, load by {GENERATOR}\n")
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def rates(rows: int, measured: dict[str, list[float]]) -> None:
+    """Medians, and each server's ratio to FastAPI: the median of the rounds' own ratios."""
+    print(f"{rows:,} row{'s' * (rows > 1)} a request")
+    print(f"{'':44}{'requests/s':>12}{'to FastAPI':>12}  lowest to highest")
+    for name, each in measured.items():
+        ratio = median(a / b for a, b in zip(each, measured[FASTAPI], strict=True))
+        spread = f"{min(each):,.0f} to {max(each):,.0f}"
+        print(f"{name:44}{median(each):12,.0f}{ratio:12.2f}  {spread}")
+    reached = median(a / b for a, b in zip(measured[BERTH], measured[FASTAPI], strict=True))
+    print(f"Target: {TARGETS[rows]:g} times FastAPI. {_verdict(reached >= TARGETS[rows])}\n")
+
+
+def memory(models: int, workers: Sequence[Memory]) -> None:
+    """Each web worker's memory, of which the larger resident one counts."""
+    print(f"Berth's web workers with {models} models loaded each")
+    for worker in workers:
+        print(f"{'':44}{worker.rss:8.0f} MB resident, {worker.pss:.0f} MB its share")
+    fits = max(worker.rss for worker in workers) <= MOST_MB
+    print(f"Target: {MOST_MB} MB a worker. {_verdict(fits)}")
+
+
+def _verdict(reached: bool) -> str:
+    return "Reached." if reached else "Missed."

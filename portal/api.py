@@ -42,9 +42,6 @@ class ApiView(APIView):
                 "This is a publishable key: it opens its widget and nothing else. Use a secret key."
             )
         self.caller = request.user  # type: ignore[assignment]  # KeyAuthentication made it
-        if self.reads_body and request.method in ("POST", "PUT"):
-            self.admit(*args, **kwargs)
-            request.data  # noqa: B018  # parses the body
 
     def admit(self, *args: Any, **kwargs: Any) -> None:
         """Refuse what can be refused before the body is read. Enters the scope if it needs it."""
@@ -57,6 +54,7 @@ class ApiView(APIView):
         try:
             self.initial(drf_request, *args, **kwargs)
             handler = self._handler(drf_request)
+            self._read_body(drf_request)
             if self.in_scope:
                 with tenancy.scope(self.caller.organisation_id):
                     response = handler(drf_request, *args, **kwargs)
@@ -65,6 +63,11 @@ class ApiView(APIView):
         except Exception as error:  # noqa: BLE001  # handle_exception re-raises what it can't map
             return self.handle_exception(error)
         return rendered(response)
+
+    def _read_body(self, request: Request) -> None:
+        if self.reads_body and request.method in ("POST", "PUT"):
+            self.admit(*self.args, **self.kwargs)
+            request.data  # noqa: B018  # parses the body
 
     def _handler(self, request: Request) -> Callable[..., Any]:
         method = (request.method or "").lower()

@@ -3,7 +3,6 @@
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.csrf import csrf_exempt
 
 from portal import errors
 from portal.errors import BerthError
@@ -42,7 +41,6 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return error_page(request, errors.Forbidden())
 
 
-@csrf_exempt  # a POST to nowhere finds nothing, rather than a form that is too old
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return error_page(request, errors.NotFound("page"))
 

@@ -46,7 +46,7 @@ class Trained:
         """Some of the rows as a caller sends them: missing values are null."""
         names = [field.name for field in self.signature.inputs]
         rows = self.rows[names].iloc[start : start + count].to_dict("records")
-        return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+        return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
 
     def predict(self, instances: list[dict[str, Any]]) -> list[Any]:
         """What scikit-learn itself says."""

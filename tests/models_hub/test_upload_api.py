@@ -64,7 +64,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         opened.append(1)
         for name in ("inspected", "signature", "converted", "compared"):
             on_stage(name, "done", "", 0.1)
-        golden = {"instances": [], "predictions": []}
+        golden: dict[str, Any] = {"instances": [], "predictions": []}
         parts = (trained.onnx, trained.signature, {"rows": 500}, {"p50_ms": 0.1}, golden)
         return sandbox.Inspection("onnx", *parts, facts={}, stages=())
 

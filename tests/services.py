@@ -17,6 +17,9 @@ from psycopg.conninfo import conninfo_to_dict
 from portal import bootstrap, environment
 from portal.embedded import Postgres, Valkey
 
+# Fixtures for everybody: `require` and `instance`.
+pytest_plugins = ["tests.programs", "tests.instance"]
+
 OURS = [variable.name for variable in environment.VARIABLES]
 
 

@@ -1,0 +1,132 @@
+"""What an operator may set: defaults that work, and one sentence for each wrong value."""
+
+import base64
+import stat
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from portal.environment import VARIABLES, BadEnvironment, load
+
+PRODUCTION = {
+    "BERTH_ENV": "production",
+    "DATABASE_URL": "postgresql://owner:secret@db.example.com:5433/portal?sslmode=require",
+    "REDIS_URL": "rediss://cache.example.com:6380/1",
+    "SECRET_KEY": "k" * 50,
+    "ALLOWED_HOSTS": "models.example.com",
+}
+
+
+def test_without_any_variable_everything_lies_in_one_folder(tmp_path: Path) -> None:
+    env = load({"BERTH_HOME": str(tmp_path / "var")})
+    assert (env.port, env.host, env.web_workers, env.production) == (8000, "127.0.0.1", 2, False)
+    assert env.home == tmp_path / "var"
+    assert env.storage_url == f"file://{tmp_path}/var/files"
+    assert env.redis_url.startswith("unix://")
+    assert env.kafka_bootstrap_servers is None
+
+
+def test_the_application_has_a_role_of_its_own_on_the_same_database(tmp_path: Path) -> None:
+    env = load({**PRODUCTION, "BERTH_HOME": str(tmp_path)})
+    owner, app = conninfo_to_dict(env.database_url), conninfo_to_dict(env.database_app_url)
+    assert app.pop("user") == "portal_app"
+    assert len(str(app.pop("password"))) == 64
+    assert app.items() <= owner.items()
+
+
+def test_the_keys_are_made_once_and_for_our_eyes_only(tmp_path: Path) -> None:
+    first, second = (load({"BERTH_HOME": str(tmp_path)}) for _ in range(2))
+    assert first.secret_key == second.secret_key
+    assert first.signing_key == second.signing_key
+    assert len(first.signing_key) == 32
+    for name in ("secret_key", "signing_key"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_no_secret_shows_when_the_environment_is_printed(tmp_path: Path) -> None:
+    env = load({**PRODUCTION, "BERTH_HOME": str(tmp_path)})
+    assert "secret@" not in repr(env)
+    assert env.secret_key not in repr(env)
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    assert load({"BERTH_HOME": str(tmp_path), "PORT": "", "DATABASE_URL": " "}).port == 8000
+
+
+def test_a_signing_key_can_be_given(tmp_path: Path) -> None:
+    key = bytes(range(32))
+    given = {"BERTH_HOME": str(tmp_path), "BERTH_SIGNING_KEY": base64.b64encode(key).decode()}
+    assert load(given).signing_key == key
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ALLOWED_HOSTS"])
+def test_production_does_not_start_without(name: str, tmp_path: Path) -> None:
+    given = {**PRODUCTION, "BERTH_HOME": str(tmp_path)}
+    del given[name]
+    with pytest.raises(BadEnvironment, match=f"^{name} is not set"):
+        load(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "８０００"),
+        ("BERTH_ENV", "prod"),
+        ("BERTH_WEB_WORKERS", "0"),
+        ("BERTH_HOME", "/proc/berth"),
+        ("BERTH_HOME", "/dev/null"),
+        ("DATABASE_URL", "mysql://u@h/d"),
+        ("DATABASE_URL", "localhost"),
+        ("DATABASE_URL", "postgresql://u@h:port/d"),
+        ("DATABASE_URL", "postgresql://u@h"),
+        ("DATABASE_URL", "postgresql://h/d"),
+        ("DATABASE_URL", "postgresql://u@h/d?sslmood=require"),
+        ("DATABASE_APP_URL", "sqlite:///x"),
+        ("REDIS_URL", "http://cache"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://h:port/0"),
+        ("STORAGE_URL", "/srv/files"),
+        ("STORAGE_URL", "s3:///prefix"),
+        ("STORAGE_URL", "file://srv/files"),
+        ("AWS_ENDPOINT_URL", "minio:9000"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:x"),
+        ("ALLOWED_HOSTS", "https://models.example.com"),
+        ("ALLOWED_HOSTS", "models.example.com:8000"),
+        ("ALLOWED_HOSTS", ","),
+        ("BERTH_SIGNING_KEY", "not base64"),
+        ("BERTH_SIGNING_KEY", base64.b64encode(b"short").decode()),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_the_variable(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadEnvironment) as caught:
+        load({"BERTH_HOME": str(tmp_path), name: value})
+    sentence = str(caught.value)
+    assert sentence.startswith(name)
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_a_short_secret_key_is_refused_in_production(tmp_path: Path) -> None:
+    with pytest.raises(BadEnvironment, match="SECRET_KEY has 49 characters"):
+        load({**PRODUCTION, "BERTH_HOME": str(tmp_path), "SECRET_KEY": "k" * 49})
+
+
+def test_a_wrong_database_url_does_not_show_its_password(tmp_path: Path) -> None:
+    url = "postgresql://u:hunter2@h:port/d"
+    with pytest.raises(BadEnvironment) as caught:
+        load({"BERTH_HOME": str(tmp_path), "DATABASE_URL": url})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_each_variable_is_described_once() -> None:
+    names = [variable.name for variable in VARIABLES]
+    assert len(names) == len(set(names))
+    assert all(variable.default and variable.meaning.endswith(".") for variable in VARIABLES)

@@ -106,10 +106,24 @@ class Chunk(TenantModel):
 
 
 class JobRow(TenantModel):
-    """The prediction for one row of a job's file, or why there is none."""
+    """The prediction for one row of a job's file, or why there is none.
+
+    There are millions of these: the one foreign key is over organisation and job together (see
+    the migration of the walls), and there is no index that no question needs.
+    """
 
     pk = CompositePrimaryKey("job_id", "row")
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+", db_index=False)
+    organisation = models.ForeignKey(
+        "portal.Organisation",
+        on_delete=models.CASCADE,
+        related_name="+",
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+    )
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
     row = models.BigIntegerField(help_text="number of the row in the file, from 0")
     key = models.TextField(null=True)
     value = models.FloatField(null=True)

@@ -83,8 +83,8 @@ class Migration(migrations.Migration):
                 ('label', models.TextField(null=True)),
                 ('probability', models.FloatField(help_text='of the label', null=True)),
                 ('error', models.TextField(null=True)),
-                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workers.job')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='portal.organisation')),
+                ('job', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='workers.job')),
+                ('organisation', models.ForeignKey(db_constraint=False, db_index=False, editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='portal.organisation')),
             ],
             options={
                 'indexes': [models.Index(fields=['job', 'key'], name='job_rows_by_key'), models.Index(condition=models.Q(('error__isnull', False)), fields=['job', 'row'], name='job_rows_with_errors')],

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -22,7 +21,7 @@ from portal.models import ApiKey, Organisation
 from predictions.actions import WidgetSettings, close_widget, create_widget, update_widget
 from predictions.architectures import set_active
 from predictions.engine import ENGINE
-from predictions.journal import records_of
+from predictions.journal import Journal, records_of
 from predictions.models import Widget
 from predictions.widget.estimate import rounded, with_unit
 from predictions.widget.facts import WIDGETS
@@ -120,9 +119,12 @@ def test_it_answers_a_plain_form_with_the_estimate_and_where_it_is_from(
     assert "Unusual" not in text(answer)
 
 
-def test_the_call_is_journaled_under_the_widgets_key(visitor: Client, key: str) -> None:
+def test_the_call_is_journaled_under_the_widgets_key(
+    visitor: Client, key: str, journal: Journal
+) -> None:
     visitor.post(f"/w/{key}", GOOD)
-    files = (settings.ENV.home / "journal").iterdir()
+    journal.close()
+    files = journal.folder.iterdir()
     records = [json.loads(raw) for file in files for raw in records_of(file.read_bytes())[0]]
     kept = next(record for record in records if record["source"] == key)
     assert kept["request"]["instances"] == [{"experience": 12.5, "education": 10, "region": "west"}]

@@ -64,7 +64,7 @@ class BerthWidget extends HTMLElement {
     const frame = (this.#frame = document.createElement("iframe"));
     frame.title = this.title || "Form";
     frame.referrerPolicy = "origin";
-    frame.sandbox = "allow-scripts allow-forms allow-same-origin allow-popups allow-popups-to-escape-sandbox";
+    if (HOME !== location.origin) frame.sandbox = "allow-scripts allow-forms allow-same-origin allow-popups allow-popups-to-escape-sandbox";
     frame.onload = this.#dress;
     frame.src = `${this.#address}?embed=1&theme=${this.#scheme}`;
     this.#clock = setTimeout(() => this.#fail(), 8000);

@@ -7,11 +7,13 @@ from predictions.actions import WidgetSettings
 
 MODEL, UNIT = "salary", "EUR per year"
 
-# The pipeline knows the choices in the order of the alphabet; people expect another.
+# The pipeline knows the choices in the order of the alphabet; people expect another. It would
+# also fill in a missing role or level; Acme asks for them.
+ASKED: dict[str, Any] = {"required": True, "default": None}
 CHANGES: list[dict[str, Any]] = [
-    {"name": "role", "label": "Role"},
-    {"name": "level", "label": "Level", "choices": list(LEVELS)},
-    {"name": "department", "label": "Department"},
+    {"name": "role", "label": "Role", **ASKED},
+    {"name": "level", "label": "Level", "choices": list(LEVELS), **ASKED},
+    {"name": "department", "label": "Department", **ASKED},
     {"name": "city", "label": "City", "choices": list(CITIES), "help": "Where the office is."},
     {"name": "education", "label": "Highest degree", "choices": list(EDUCATION)},
     {
@@ -19,6 +21,7 @@ CHANGES: list[dict[str, Any]] = [
         "label": "Years of experience",
         "unit": "years",
         "help": "In this kind of work, anywhere.",
+        **ASKED,
     },
     {"name": "remote", "label": "Works from home", "help": "More than half of the time."},
 ]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -20,15 +21,45 @@ from portal.pages import PageRequest, page
 from portal.views.forms import AuditFilter
 
 PAGE = 50
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_EXPORTED = 50_000
 COLUMNS = ("at", "actor", "address", "action", "target", "target_id", "label", "detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as people read it."""
+
+    entry: AuditEntry
+
+    @property
+    def deed(self) -> str:
+        """“version.uploaded” as two words."""
+        return self.entry.action.replace(".", " ").replace("_", " ")
+
+    @property
+    def details(self) -> str:
+        """What the entry notes, in one line; digests cut to what tells them apart."""
+        notes = ((name.replace("_", " "), _noted(value)) for name, value in _sorted(self.entry))
+        return ", ".join(f"{name}: {value}" for name, value in notes)
+
+
+def _sorted(entry: AuditEntry) -> list[tuple[str, Any]]:
+    return sorted(entry.detail.items(), key=lambda item: (item[0] != "before", item[0]))
+
+
+def _noted(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    text = "" if value is None else str(value)
+    return f"{text[:12]}…" if _DIGEST.fullmatch(text) else text or "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Some entries in a row, newest first, and the ways on ("" where there is none)."""
 
-    entries: list[AuditEntry]
+    lines: list[Line]
     newer: str
     older: str
 
@@ -106,7 +137,7 @@ def _window(request: PageRequest, entries: QuerySet[AuditEntry]) -> Window:
         has_newer, has_older = before is not None, len(rows) > PAGE
         rows = rows[:PAGE]
     return Window(
-        rows,
+        [Line(row) for row in rows],
         newer=_address(request, after=rows[0].pk) if rows and has_newer else "",
         older=_address(request, before=rows[-1].pk) if rows and has_older else "",
     )

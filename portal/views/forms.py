@@ -1,15 +1,17 @@
 """What the organisation's pages ask for. Only shapes; the verbs judge."""
 
 from django import forms
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from portal.access import DESCRIPTIONS, KEY_SCOPES, Caller, Permission
 from portal.models import Role
 
 ROLES: dict[str, str] = {
-    Role.VIEWER: "sees everything that is not about keys or the audit log, and tries models",
-    Role.PUBLISHER: "also uploads, promotes and deploys models and scores files",
-    Role.ADMIN: "also manages keys, widgets and people, and reads the audit log",
-    Role.OWNER: "also names the organisation and its owners",
+    Role.VIEWER: "Sees models, versions, jobs and the team, and tries models.",
+    Role.PUBLISHER: "Also uploads, promotes and deploys models, and scores files.",
+    Role.ADMIN: "Also manages keys, widgets and people, and reads the audit log.",
+    Role.OWNER: "Also says what the organisation is called and who its owners are.",
 }
 
 
@@ -25,6 +27,11 @@ ABOUT = {
     "person": "Names of people",
     "organisation": "The organisation",
 }
+
+
+def _explained(name: str, what: str) -> SafeString:
+    """A choice with a line below it."""
+    return format_html("<span>{}<small>{}</small></span>", name, what)
 
 
 class KeyForm(forms.Form):
@@ -44,7 +51,7 @@ class KeyForm(forms.Form):
         super().__init__(data)  # type: ignore[arg-type]  # request.POST or None
         offered = [scope for scope in KEY_SCOPES if scope in caller.permissions]
         self.fields["scopes"].choices = [  # type: ignore[attr-defined]  # a choice field
-            (scope.value, f"{scope.value}: {DESCRIPTIONS[scope]}") for scope in offered
+            (scope.value, _explained(scope.value, DESCRIPTIONS[scope])) for scope in offered
         ]
         self.initial["scopes"] = [Permission.READ.value, Permission.PREDICT.value]
 
@@ -63,7 +70,7 @@ class InviteForm(forms.Form):
     def __init__(self, caller: Caller, data: object = None) -> None:
         super().__init__(data)  # type: ignore[arg-type]  # request.POST or None
         self.fields["role"].choices = [  # type: ignore[attr-defined]  # a choice field
-            (role, f"{Role(role).label}: {what}")
+            (role, _explained(str(Role(role).label), what))
             for role, what in ROLES.items()
             if role != Role.OWNER or Permission.OWN in caller.permissions
         ]

@@ -55,6 +55,7 @@ def home(request: PageRequest) -> HttpResponse:
     context = {
         "nav": "home",
         "steps": steps,
+        "next_step": next((step for step in steps if step.href), None),
         "steps_done": sum(step.state == "done" for step in steps),
         "lines": lines[:MODELS],
         "more_models": max(len(lines) - MODELS, 0),

@@ -24,7 +24,7 @@ def write(cast: Cast, count: int, actor: str = "alice@acme.example", label: str 
 def test_the_newest_deed_stands_first(cast: Cast) -> None:
     write(cast, 2)
     page = cast.browser(cast.alice).get("/audit").content.decode()
-    assert page.index("n1") < page.index("n0") < page.index("organisation.created")
+    assert page.index("n1") < page.index("n0") < page.index("organisation created")
 
 
 def test_every_mutation_by_page_says_who_from_where(cast: Cast) -> None:
@@ -60,12 +60,12 @@ def test_pages_lead_back_and_forth_and_show_each_entry_once(cast: Cast) -> None:
     seen, address = [], "/audit?about=model"
     while address:
         window = alice.get(address).context["window"]
-        seen.append([entry.label for entry in window.entries])
+        seen.append([line.entry.label for line in window.lines])
         address = window.older
     assert [len(page) for page in seen] == [50, 50, 20]
     assert list(chain(*seen)) == [f"n{number}" for number in reversed(range(120))]
     window = alice.get(alice.get("/audit?about=model").context["window"].older).context["window"]
-    assert [e.label for e in alice.get(window.newer).context["window"].entries] == seen[0]
+    assert [x.entry.label for x in alice.get(window.newer).context["window"].lines] == seen[0]
 
 
 def test_the_file_has_what_the_page_shows_and_runs_nothing(cast: Cast) -> None:

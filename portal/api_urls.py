@@ -4,6 +4,7 @@ from django.urls import include, path, re_path
 
 from models_hub import api as models
 from portal.error_pages import not_found
+from portal.views import api_docs
 from predictions import api as predictions
 
 MODEL = "models/<slug:slug>"
@@ -36,5 +37,6 @@ urlpatterns = [
         name="api-prediction",
     ),
     path("", include("workers.api_urls")),
+    path("openapi.json", api_docs.openapi, name="openapi"),
     re_path(r"^.*$", not_found),
 ]

@@ -5,6 +5,7 @@ from django.urls import include, path
 from models_hub import storage
 from portal import health
 from portal.error_pages import bad_request, forbidden, not_found, server_error
+from portal.views import api_docs
 from workers.heartbeat import workers_missing
 
 CHECKS: dict[str, health.Check] = {
@@ -19,6 +20,9 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready_view(CHECKS), name="health-ready"),
     path("api/v1/", include("portal.api_urls")),
+    path("api/docs", api_docs.docs, name="docs"),
+    path("api/problems", api_docs.problems, name="problems"),
+    path("api/problems/<slug:code>", api_docs.problem, name="problem"),
     path("accounts/", include("allauth.account.urls")),
     path("", include("portal.page_urls")),
     path("", include("models_hub.urls")),

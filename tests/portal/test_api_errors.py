@@ -1,6 +1,6 @@
 """Every refusal of the API is a problem (RFC 9457), and nothing below /api is ever a page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -43,8 +43,12 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     return body
 
 
-def routes() -> Iterator[tuple[str, Any]]:
-    """Each route of the API with an address that is well formed: (address, view class)."""
+def well_formed(name: str) -> str:
+    return str(ARGUMENTS[name])
+
+
+def routes(fill: Callable[[str], str] = well_formed) -> Iterator[tuple[str, Any]]:
+    """Each route of the API, its parameters filled in by their names: (address, view class)."""
 
     def walk(patterns: list[Any], before: str) -> Iterator[tuple[str, Any]]:
         for pattern in patterns:
@@ -55,7 +59,7 @@ def routes() -> Iterator[tuple[str, Any]]:
                 for converter in pattern.pattern.converters:
                     kind = type(pattern.pattern.converters[converter]).__name__
                     name = {"Slug": "slug", "Int": "int", "UUID": "uuid"}[kind[:-9]]
-                    route = route.replace(f"<{name}:{converter}>", str(ARGUMENTS[converter]))
+                    route = route.replace(f"<{name}:{converter}>", fill(converter))
                 yield route, pattern.callback.view_class
 
     yield from walk(api_urls.urlpatterns, "/api/v1/")

@@ -1,0 +1,259 @@
+"""What can be asked of the API: every path and method, once."""
+
+from typing import Any
+
+from portal.openapi.schemas import (
+    ARCHITECTURES,
+    Schema,
+    page,
+    record,
+    ref,
+    text,
+    whole,
+    yes_or_no,
+)
+
+Operation = dict[str, Any]
+
+MODEL_ROW = {"education": 12, "experience": 10.5, "region": "east"}
+_FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+
+
+def _json(schema: Schema, **more: Any) -> Any:
+    return {"application/json": {"schema": schema, **more}}
+
+
+def _refusals(*statuses: int) -> dict[str, Any]:
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
+
+
+def _answer(description: str, schema: Schema, *, location: bool = False, **more: Any) -> Any:
+    answer: dict[str, Any] = {"description": description, "content": _json(schema, **more)}
+    if location:
+        answer["headers"] = {"Location": {"schema": text(format="uri-reference")}}
+    return answer
+
+
+def _query(name: str, schema: Schema, description: str) -> Any:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+PAGING = [{"$ref": "#/components/parameters/cursor"}, {"$ref": "#/components/parameters/limit"}]
+ONCE = [{"$ref": "#/components/parameters/idempotency_key"}]
+
+
+def _operation(
+    name: str,
+    tag: str,
+    scope: str,
+    summary: str,
+    answers: dict[str, Any],
+    *refusals: int,
+    body: Any = None,
+    parameters: list[Any] | None = None,
+    more: str = "",
+) -> Operation:
+    operation: Operation = {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "description": f"{more} Scope: `{scope}`.".strip(),
+        "responses": {**answers, **_refusals(401, 403, *refusals)},
+    }
+    if body:
+        operation["requestBody"] = {"required": True, "content": body}
+    if parameters:
+        operation["parameters"] = parameters
+    return operation
+
+
+MODELS: dict[str, dict[str, Operation]] = {
+    "/models": {
+        "get": _operation(
+            "listModels", "Models", "read", "List models",
+            {"200": _answer("A page of models, by slug.", page("Model"))}, 422,
+            parameters=PAGING,
+        ),
+        "post": _operation(
+            "createModel", "Models", "publish", "Make a model",
+            {"201": _answer("The model.", ref("Model"), location=True)}, 400, 409, 413, 415, 422,
+            body=_json(ref("NewModel"), example={"slug": "salary", "name": "Salaries"}),
+            parameters=ONCE,
+        ),
+    },
+    "/models/{slug}": {
+        "get": _operation(
+            "getModel", "Models", "read", "Show a model",
+            {"200": _answer("The model.", ref("Model"))}, 404,
+        ),
+    },
+    "/models/{slug}/versions": {
+        "get": _operation(
+            "listVersions", "Versions", "read", "List a model's versions",
+            {"200": _answer("A page of versions, the newest first.", page("Version"))}, 404, 422,
+            parameters=PAGING,
+        ),
+        "post": _operation(
+            "uploadVersion", "Versions", "publish", "Upload a pipeline",
+            {"202": _answer("It is stored, and being inspected: ask its Location.",
+                            ref("Version"), location=True)},
+            400, 404, 413, 415, 422,
+            body={"multipart/form-data": {"schema": record(
+                {
+                    "artifact": {**_FILE, "description": "`.onnx` or `.skops`."},
+                    "sample": {**_FILE, "description": "CSV or Parquet of real rows."},
+                    "target": text("The sample's column to predict.", maxLength=200),
+                    "notes": text(maxLength=10_000),
+                    "metrics": text("A JSON object, as a field or a file.",
+                                    contentMediaType="application/json"),
+                },
+                "sample", "target", "notes", "metrics",
+            )}},
+            parameters=ONCE,
+        ),
+    },
+    "/models/{slug}/versions/{number}": {
+        "get": _operation(
+            "getVersion", "Versions", "read", "Show a version",
+            {"200": _answer("The version.", ref("Version"))}, 404,
+        ),
+    },
+    "/models/{slug}/versions/{number}/signature": {
+        "post": _operation(
+            "correctSignature", "Versions", "publish", "Correct a signature",
+            {"201": _answer("The new version.", ref("Version"), location=True)},
+            400, 404, 409, 413, 415, 422,
+            body=_json(ref("Corrections"), example={
+                "inputs": [{"name": "education", "label": "Years of school", "maximum": 25}]}),
+            parameters=ONCE,
+            more="A version never changes: the corrected signature is sealed as the next version.",
+        ),
+    },
+    "/models/{slug}/versions/{number}/promote": {
+        "post": _operation(
+            "promoteVersion", "Versions", "publish", "Make a version the live one",
+            {"200": _answer("The model.", ref("Model"))}, 404, 409,
+        ),
+    },
+    "/models/{slug}/rollback": {
+        "post": _operation(
+            "rollBack", "Versions", "publish", "Go back to the version that was live before",
+            {"200": _answer("The model.", ref("Model"))}, 404, 409, 422, parameters=ONCE,
+        ),
+    },
+    "/models/{slug}/deployments/{architecture}": {
+        "put": _operation(
+            "setDeployment", "Models", "publish", "Switch an architecture on or off",
+            {"200": _answer("The deployment.", ref("Deployment"))}, 400, 404, 409, 413, 415, 422,
+            body=_json(record({"is_active": yes_or_no()}), example={"is_active": True}),
+        ),
+    },
+}  # fmt: skip
+
+PREDICTIONS: dict[str, dict[str, Operation]] = {
+    "/models/{slug}/predict": {
+        "post": _operation(
+            "predict", "Predictions", "predict", "Predict",
+            {"200": _answer("The predictions, on record before they are sent.", ref("Predictions"),
+                            example={"id": "01a20a3f-4ab1-765f-a86b-b01be724874d",
+                                     "model": "salary", "version": 1, "predictions": [612.4]})},
+            400, 404, 409, 413, 415, 422, 429, 503,
+            body=_json({"oneOf": [ref("Rows"), ref("Columns")]}, examples={
+                "rows": {"value": {"instances": [MODEL_ROW]}},
+                "columns": {"value": {"columns": {k: [v, v] for k, v in MODEL_ROW.items()}}},
+                "a version": {"value": {"instances": [MODEL_ROW], "version": 2}},
+            }),
+            parameters=ONCE,
+            more="Rows or columns in, one prediction for each row out. 12 and 12.0 are the same;"
+            " a value outside what the sample showed is answered with a warning.",
+        ),
+    },
+    "/predictions/{id}": {
+        "get": _operation(
+            "getPrediction", "Predictions", "read", "Show what was asked and answered",
+            {"200": _answer("The record, there within seconds of the call.",
+                            ref("PredictionRecord"))}, 404,
+        ),
+    },
+}  # fmt: skip
+
+JOBS: dict[str, dict[str, Operation]] = {
+    "/models/{slug}/jobs": {
+        "post": _operation(
+            "submitJob", "Jobs", "jobs", "Score a file",
+            {"202": _answer("The job, queued: ask its Location.", ref("Job"), location=True)},
+            400, 404, 409, 413, 415, 422,
+            body={"multipart/form-data": {"schema": record(
+                {
+                    "file": {**_FILE,
+                             "description": "`.csv`, `.parquet` or `.jsonl`, each also `.gz`."},
+                    "key": text("The name of your own id column."),
+                    "version": whole("A version's number; without it the live one."),
+                },
+                "key", "version",
+            )}},
+            parameters=ONCE,
+        ),
+    },
+    "/jobs": {
+        "get": _operation(
+            "listJobs", "Jobs", "read", "List jobs",
+            {"200": _answer("A page of jobs, the newest first.", page("Job"))}, 422,
+            parameters=PAGING,
+        ),
+    },
+    "/jobs/{id}": {
+        "get": _operation(
+            "getJob", "Jobs", "read", "Show a job",
+            {"200": _answer("The job.", ref("Job"))}, 404,
+        ),
+    },
+    "/jobs/{id}/rows": {
+        "get": _operation(
+            "listRows", "Jobs", "read", "List a job's stored predictions",
+            {"200": _answer("A page of rows, in the file's order.", page("JobRow"))}, 404, 422,
+            parameters=[*PAGING, _query("key", text(), "Only the rows with this key.")],
+        ),
+    },
+    "/jobs/{id}/result": {
+        "get": _operation(
+            "downloadResult", "Jobs", "read", "Download a job's result",
+            {"200": {"description": "Your columns, and `prediction` and `error`.", "content": {
+                "text/csv": {"schema": text()},
+                "application/vnd.apache.parquet": {"schema": _FILE},
+            }}}, 404, 406, 409,
+            parameters=[_query("format", text(enum=["csv", "parquet"], default="csv"), "")],
+        ),
+    },
+    "/jobs/{id}/cancel": {
+        "post": _operation(
+            "cancelJob", "Jobs", "jobs", "Cancel a job",
+            {"200": _answer("The job.", ref("Job"))}, 404, 409,
+        ),
+    },
+    "/jobs/{id}/resume": {
+        "post": _operation(
+            "resumeJob", "Jobs", "jobs", "Go on with a job that was cancelled or failed",
+            {"200": _answer("The job.", ref("Job"))}, 404, 409,
+        ),
+    },
+}  # fmt: skip
+
+PATHS = {**MODELS, **PREDICTIONS, **JOBS}
+PATH_PARAMETERS: dict[str, Schema] = {
+    "slug": text("The model's slug.", examples=["salary"]),
+    "number": whole("The version's number.", minimum=1),
+    "architecture": text(enum=ARCHITECTURES),
+    "id": text(format="uuid"),
+}
+PARAMETERS: dict[str, Any] = {
+    "cursor": _query("cursor", text(), "The `next` of the page before."),
+    "limit": _query("limit", whole(minimum=1, maximum=1_000, default=100), "Items on the page."),
+    "idempotency_key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": text(maxLength=255),
+        "description": "The same key again, within 24 hours: the first answer again, and no"
+        " second deed.",
+    },
+}

@@ -1,0 +1,97 @@
+"""What each problem's ``type`` means. The page at ``/api/problems`` is made from this."""
+
+from dataclasses import dataclass
+
+from portal import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A problem: the HTTP status it comes with, and what it means and asks for."""
+
+    status: int
+    meaning: str
+
+
+PROBLEMS: dict[str, Explained] = {
+    "bad_request": Explained(400, "The request can't be read at all."),
+    "bad_json": Explained(
+        400, "The body is not JSON. NaN and Infinity are not JSON either: send null or leave it."
+    ),
+    "repeated_name": Explained(
+        400, "A name stands twice in one JSON object, so it is not known which value was meant."
+    ),
+    "unauthenticated": Explained(
+        401, "A valid key is needed: “Authorization: Bearer sk_…”. It may be mistyped or revoked."
+    ),
+    "forbidden": Explained(403, "The key lacks the scope that this call needs, or is publishable."),
+    "not_found": Explained(
+        404, "There is no such thing, or it belongs to another organisation: both look alike."
+    ),
+    "method_not_allowed": Explained(
+        405, "The address does not take this method; the header Allow names those it takes."
+    ),
+    "not_acceptable": Explained(406, "That format is not offered."),
+    "conflict": Explained(409, "The request does not fit the present state."),
+    "slug_taken": Explained(409, "There is one with this slug already: choose another."),
+    "not_ready": Explained(409, "The version is still being inspected, or was refused."),
+    "nothing_live": Explained(409, "No version of the model is live yet: promote one first."),
+    "nothing_before": Explained(409, "No other version was live before, so there is no way back."),
+    "deployment_off": Explained(409, "The model is switched off in this architecture."),
+    "architecture_unavailable": Explained(
+        409, "This installation does not offer the architecture yet."
+    ),
+    "job_ended": Explained(409, "The job has ended already."),
+    "job_not_ended": Explained(409, "The job has not ended yet: ask again when it has."),
+    "account_exists": Explained(409, "There is an account with this e-mail address already."),
+    "already_member": Explained(409, "This person is a member already."),
+    "last_owner": Explained(409, "An organisation keeps at least one owner."),
+    "too_large": Explained(413, "The body, or a file in it, is larger than what is taken."),
+    "quota": Explained(
+        413, "The organisation's storage is full: delete something or ask for more."
+    ),
+    "unsupported_media_type": Explained(
+        415, "The content type is not taken here: send application/json, or a multipart form."
+    ),
+    "invalid": Explained(
+        422, "The input was read and does not fit; “errors” names each place and what is wrong."
+    ),
+    "bad_key": Explained(422, "The Idempotency-Key is too long."),
+    "idempotency_key_reused": Explained(
+        422, "This Idempotency-Key was sent with another request before: use a new one."
+    ),
+    "no_prediction": Explained(422, "The model has no finite answer for these rows."),
+    "rate_limited": Explained(
+        429, "Too many calls: the header Retry-After says in how many seconds to come again."
+    ),
+    "unavailable": Explained(503, "This can't be answered just now: try again soon."),
+    "journal_unavailable": Explained(
+        503, "The answer could not be put on record, so it was not given. Try again soon."
+    ),
+    "corrupt": Explained(
+        503, "What is stored is not what was stored once. Tell whoever runs this installation."
+    ),
+    "internal": Explained(
+        500, "A fault of ours. It is logged under the request's id: report that."
+    ),
+}
+
+# The titles of the statuses, as the problems themselves bear them.
+TITLES: dict[int, str] = {
+    error.status: error.title
+    for error in (
+        errors.BadRequest,
+        errors.Unauthenticated,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.MethodNotAllowed,
+        errors.NotAcceptable,
+        errors.Conflict,
+        errors.TooLarge,
+        errors.UnsupportedMediaType,
+        errors.Invalid,
+        errors.RateLimited,
+        errors.Unavailable,
+        errors.BerthError,
+    )
+}

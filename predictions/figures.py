@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Aggregate, Count, FloatField, Max, Sum
+from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from predictions.models import Prediction
@@ -20,6 +21,14 @@ class Figures:
     median: float | None
     slowest: float | None
     last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The live calls of one hour, which begins at ``start``."""
+
+    start: datetime
+    calls: int
 
 
 class Percentile(Aggregate):
@@ -43,3 +52,13 @@ def last_day(slug: str) -> Figures:
         last=Max("at"),
     )
     return Figures(**{**found, "rows": found["rows"] or 0})
+
+
+def by_hour(slug: str) -> list[Hour]:
+    """The model's calls in the 24 whole hours that end with the present one, the oldest first."""
+    present = timezone.now().replace(minute=0, second=0, microsecond=0)
+    starts = [present - timedelta(hours=ago) for ago in reversed(range(24))]
+    rows = Prediction.objects.filter(model=slug, at__gte=starts[0])
+    counts = rows.values(start=TruncHour("at")).order_by().annotate(calls=Count("pk"))
+    found = {row["start"]: row["calls"] for row in counts}
+    return [Hour(start, found.get(start, 0)) for start in starts]

@@ -9,6 +9,8 @@ from django.shortcuts import render
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
 from portal.pages import PageRequest
 
+MADE_LIVE = (ModelEvent.Type.PROMOTED, ModelEvent.Type.ROLLED_BACK)
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:
@@ -71,5 +73,4 @@ def _deployed(model: HostedModel) -> list[str]:
 
 def _live_since(model: HostedModel) -> ModelEvent | None:
     """The event that made the present version live."""
-    made_live = (ModelEvent.Type.PROMOTED, ModelEvent.Type.ROLLED_BACK)
-    return ModelEvent.objects.filter(model=model, type__in=made_live).last()
+    return ModelEvent.objects.filter(model=model, type__in=MADE_LIVE).last()

@@ -12,15 +12,17 @@ from django.utils.text import slugify
 
 from models_hub.actions import create_model
 from models_hub.doors import deployments_of, get_model_for, models_for
-from models_hub.models import Architecture, Deployment, HostedModel, Version
-from models_hub.views.frame import Chip, show, status_of
+from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
+from models_hub.views.chart import chart_of
+from models_hub.views.frame import MADE_LIVE, Chip, show, status_of
 from portal.access import Permission
 from portal.errors import BerthError
 from portal.pages import PageRequest, address, page, refuse
 from predictions.architectures import ARCHITECTURES
-from predictions.figures import last_day
+from predictions.figures import by_hour, last_day
 
 SHORT = 5
+MARKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def model(request: PageRequest, slug: str) -> HttpResponse:
     """The model at a glance: what is live, how it does, how to call it."""
     found = get_model_for(request.caller, slug)
     embedded = deployments_of(found)["embedded"]
+    made_live = ModelEvent.objects.filter(model=found, type__in=MADE_LIVE)
     return show(
         request,
         "models_hub/model.html",
@@ -118,6 +121,7 @@ def model(request: PageRequest, slug: str) -> HttpResponse:
         "overview",
         versions=Version.objects.filter(model=found)[:SHORT],
         figures=last_day(found.slug),
+        chart=chart_of(by_hour(found.slug), made_live.order_by("-offset")[:MARKS]),
         embedded=ARCHITECTURES["embedded"].status(embedded),
         snippets=ARCHITECTURES["embedded"].usage(embedded, address(request)),
     )

@@ -5,22 +5,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from models_hub.actions import promote as promote_version
 from models_hub.actions import roll_back
 from models_hub.doors import get_model_for, get_version_for
-from models_hub.models import HostedModel, Version
+from models_hub.models import HostedModel, ModelEvent, Version
 from models_hub.sealing import STAGES
 from models_hub.views.figures import scientific, seconds
-from models_hub.views.frame import show
+from models_hub.views.frame import MADE_LIVE, show
 from models_hub.views.inputs import inputs_of
 from models_hub.views.upload import HOW_TO_SAVE
 from portal.errors import Conflict
 from portal.pages import PageRequest, deed, page
 from predictions.architectures import ARCHITECTURES
 
+HISTORY = 10
 _MEANS = {
     "received": "The file is stored; nothing has opened it yet.",
     "inspected": "It is opened in a sandbox that reaches neither the network nor other files.",
@@ -151,8 +153,20 @@ def stages(request: PageRequest, slug: str, number: int) -> HttpResponse:
 def versions(request: PageRequest, slug: str) -> HttpResponse:
     """Every version of a model."""
     model = get_model_for(request.caller, slug)
-    rows = [_row(version) for version in Version.objects.filter(model=model)]
-    return show(request, "models_hub/versions.html", model, "versions", rows=rows)
+    return show(
+        request,
+        "models_hub/versions.html",
+        model,
+        "versions",
+        rows=[_row(version) for version in Version.objects.filter(model=model)],
+        history=_history(model),
+    )
+
+
+def _history(model: HostedModel) -> QuerySet[ModelEvent]:
+    """Which versions were made live of late, the latest first."""
+    made_live = ModelEvent.objects.filter(model=model, type__in=MADE_LIVE)
+    return made_live.order_by("-offset")[:HISTORY]
 
 
 def _row(version: Version) -> dict[str, Any]:

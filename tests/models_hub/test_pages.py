@@ -1,6 +1,7 @@
 """The pages of models and versions, as people walk them."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import pytest
 import skops.io
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
 from models_hub.models import HostedModel, Version
 from portal import tenancy
-from portal.models import Membership, Role
+from portal.models import Membership, Role, new_id
 from portal.uploads import LIMITS
+from predictions.models import Prediction
 from tests.cast import Cast
 from tests.runtime.conftest import people, trained
 from tests.workers.conftest import publish
@@ -118,6 +121,7 @@ def test_a_new_model_gets_its_slug_from_its_name_and_leads_to_the_upload(
     [
         ({"name": "", "slug": "x"}, "This field is required"),
         ({"name": "X", "slug": "Not A Slug"}, "A slug has 1 to 63 small letters"),
+        ({"name": "New"}, "“new” is a page of its own"),
         ({"name": "Salary again", "slug": "salary"}, "There is a model “salary” already."),
     ],
 )
@@ -273,6 +277,32 @@ def test_rolling_back_makes_the_version_before_live_again(
     answer = alice.post("/models/salary/rollback", follow=True)
     assert "Version 1 is live again." in text(answer)
     assert "Live, version 1" in text(answer)
+    history = text(alice.get("/models/salary/versions")).partition("What was live")[2]
+    assert history.count("promoted") == 2
+    assert history.count("rolled back to") == 1
+
+
+def test_the_overview_draws_the_calls_of_each_hour_with_the_numbers_behind(
+    cast: Cast, alice: Client, salary: Version
+) -> None:
+    assert "Calls per hour" not in text(alice.get("/models/salary"))
+    with tenancy.scope(cast.acme.pk):
+        for hours in (0, 3, 3):
+            Prediction.objects.create(
+                id=new_id(),
+                at=timezone.now() - timedelta(hours=hours),
+                model="salary",
+                version=1,
+                source="try",
+                rows=2,
+                milliseconds=3.0,
+                request={},
+                response={},
+            )
+    page = alice.get("/models/salary")
+    assert "Calls in the last 24 hours 3 6 rows" in text(page)
+    assert page.content.decode().count('<rect class="bar"') == 24
+    assert page.content.decode().count('height="132.0"') == 1
 
 
 def test_rolling_back_where_nothing_was_before_says_so(alice: Client, salary: Version) -> None:

@@ -22,6 +22,7 @@ from portal.turns import Kind, announce
 from portal.uploads import Received
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+RESERVED = frozenset({"new"})  # the portal's /models/new
 ACTIVE_AT_BIRTH = {Architecture.EMBEDDED, Architecture.OFFLINE}
 
 
@@ -35,6 +36,8 @@ def create_model(caller: Caller, slug: str, name: str, description: str = "") ->
         raise Invalid.field(
             "slug", "bad_slug", "A slug has 1 to 63 small letters, digits and inner hyphens."
         )
+    if slug in RESERVED:
+        raise Invalid.field("slug", "bad_slug", f"“{slug}” is a page of its own. Choose another.")
     if not name.strip() or len(name) > 120:
         raise Invalid.field("name", "bad_name", "A name has 1 to 120 characters.")
     try:

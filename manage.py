@@ -14,7 +14,7 @@ from portal.occupancy import Occupied
 from portal.serving import serving
 
 # They read code, not data.
-WITHOUT_SERVERS = {"help", "version", "check", "collectstatic", "makemigrations", "spectacular"}
+WITHOUT_SERVERS = {"help", "version", "check", "makemigrations", "spectacular"}
 PREPARES_ITSELF = {"prepare", "migrate"}
 
 

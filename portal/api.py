@@ -62,6 +62,9 @@ class ApiView(APIView):
                 response = handler(drf_request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # handle_exception re-raises what it can't map
             return self.handle_exception(error)
+        finally:
+            # DRF's request holds itself by this; its rows would wait for the garbage collector.
+            drf_request.parser_context.clear()
         return rendered(response)
 
     def _read_body(self, request: Request) -> None:

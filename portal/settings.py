@@ -37,7 +37,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "rest_framework",
-    "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
     "csp",
@@ -109,7 +108,7 @@ DATABASES = {
 DATABASE_ROUTERS = ["portal.routing.OwnerMigrates"]
 
 
-def _storage(url: str) -> dict[str, Any]:
+def storage_backend(url: str, endpoint: str | None = None) -> dict[str, Any]:
     """``file:///folder`` or ``s3://bucket/prefix`` as Django's STORAGES wants it."""
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -122,7 +121,7 @@ def _storage(url: str) -> dict[str, Any]:
         "OPTIONS": {
             "bucket_name": parts.netloc,
             "location": parts.path.lstrip("/"),
-            "endpoint_url": ENV.aws_endpoint_url,
+            "endpoint_url": endpoint,
             "file_overwrite": True,
             "querystring_auth": True,
         },
@@ -130,7 +129,7 @@ def _storage(url: str) -> dict[str, Any]:
 
 
 STORAGES = {
-    "default": _storage(ENV.storage_url),
+    "default": storage_backend(ENV.storage_url, ENV.aws_endpoint_url),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
@@ -210,21 +209,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["portal.rest.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.rest.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "portal.rest.problem_response",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Berth",
-    "DESCRIPTION": "Upload a pipeline, predict live, score files, follow the model feed.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 
 # How long a web process may go on with what it knew of keys and live versions (seconds).

@@ -51,7 +51,8 @@ class BerthWidget extends HTMLElement {
   get #scheme() {
     const theme = this.getAttribute("theme");
     if (theme === "light" || theme === "dark") return theme;
-    const page = theme === "auto" ? "light dark" : getComputedStyle(this).colorScheme;
+    let page = theme === "auto" ? "light dark" : getComputedStyle(this).colorScheme;
+    if (page === "normal") page = document.querySelector("meta[name=color-scheme]")?.content ?? page;
     return page.includes("dark") && (!page.includes("light") || dark.matches) ? "dark" : "light";
   }
 

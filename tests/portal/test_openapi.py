@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from jsonschema import Draft202012Validator, FormatChecker
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import validate
 
 from models_hub import sandbox
-from portal import errors, keys
+from portal import errors
+from portal.access import KEY_SCOPES
 from portal.openapi import PROBLEMS, TITLES, document
 from predictions import answering
 from predictions.journal import Journal
@@ -72,14 +73,14 @@ def test_names_of_operations_are_unique_and_scopes_are_named() -> None:
     assert len({operation["operationId"] for operation in operations}) == len(described())
     for operation in operations:
         (scope,) = re.findall(r"Scope: `(\w+)`\.$", operation["description"])
-        assert scope in [scope.value for scope in keys.KEY_SCOPES]
+        assert scope in [scope.value for scope in KEY_SCOPES]
         assert f"`{scope}`" in document()["info"]["description"]
 
 
 def fitting(schema: Any, value: Any) -> None:
     """The value fits the schema, and has no property that the schema does not know."""
     whole = {**closed(schema), "components": closed(document()["components"])}
-    errors = list(Draft202012Validator(whole, format_checker=FormatChecker()).iter_errors(value))
+    errors = list(OAS31Validator(whole, format_checker=oas31_format_checker).iter_errors(value))
     assert not errors, [(error.json_path, error.message) for error in errors]
 
 

@@ -76,8 +76,8 @@ def conclude(kind: Kind, unfinished: str) -> None:
             [current(), kind],
         )
         cursor.execute(
-            "UPDATE portal_turn SET waiting = false WHERE organisation_id = %s AND kind = %s"
-            f" AND NOT EXISTS ({unfinished})",  # noqa: S608  # a constant of ours, never input
+            "UPDATE portal_turn SET waiting = false"  # noqa: S608  # a constant of ours, never input
+            f" WHERE organisation_id = %s AND kind = %s AND NOT EXISTS ({unfinished})",
             [current(), kind],
         )
 

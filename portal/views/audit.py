@@ -41,7 +41,7 @@ class Line:
     def details(self) -> str:
         """What the entry notes, in one line; digests cut to what tells them apart."""
         notes = ((name.replace("_", " "), _noted(value)) for name, value in _sorted(self.entry))
-        return ", ".join(f"{name}: {value}" for name, value in notes)
+        return "; ".join(f"{name}: {value}" for name, value in notes)
 
 
 def _sorted(entry: AuditEntry) -> list[tuple[str, Any]]:
@@ -50,7 +50,7 @@ def _sorted(entry: AuditEntry) -> list[tuple[str, Any]]:
 
 def _noted(value: Any) -> str:
     if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
+        return ", ".join(map(str, value)) or "none"
     text = "" if value is None else str(value)
     return f"{text[:12]}…" if _DIGEST.fullmatch(text) else text or "none"
 

@@ -1,7 +1,7 @@
 """The demo: Acme, its model, its careers page."""
 
 import pytest
-from django.test import Client, TestCase
+from django.test import Client, TestCase, override_settings
 
 import demo.seed
 from demo.data import applicants, people
@@ -27,6 +27,10 @@ def counts() -> list[int]:
         return [kind.objects.count() for kind in kinds]
 
 
+LIGHT = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # as the tests have it (conftest)
+
+
+@override_settings(PASSWORD_HASHERS=LIGHT)
 class TestSeeded(TestCase):
     """What a first `make run` leaves. Seeded once: training and inspecting take a while."""
 

@@ -37,8 +37,9 @@ def submit_job(
     caller.require(Permission.JOBS)
     model = get_model_for(caller, slug)
     chosen = _version(caller, model, version)
-    if len(key) > 200:
-        raise Invalid.field("key", "too_long", "A column's name has at most 200 characters.")
+    if len(key) > 200 or "\0" in key:  # PostgreSQL has no text with a NUL in it
+        detail = "A column's name has at most 200 characters, and none of them is NUL."
+        raise Invalid.field("key", "bad_text", detail)
     format_ = recognise(file.path, file.filename)
     _check_quota(file.size)
     storage.put_file(current(), file.sha256, file.path)

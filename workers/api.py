@@ -10,10 +10,13 @@ from rest_framework.response import Response
 
 from berth.field import Scalar
 from berth.signature import Signature
+from models_hub.doors import get_model_for
+from portal.access import Permission
 from portal.api import ApiView, UploadView
 from portal.errors import Invalid
 from portal.idempotency import once
 from portal.paging import page_of
+from portal.tenancy import scope
 from portal.uploads import required
 from workers.actions import cancel_job, resume_job, submit_job
 from workers.doors import get_job_for, jobs_for, rows_of_job
@@ -61,6 +64,12 @@ def labels_of(job: Job) -> dict[str, Scalar] | None:
 
 class ModelJobsView(UploadView):
     """``POST /models/{slug}/jobs``"""
+
+    def admit(self, slug: str) -> None:
+        """Nobody sends gigabytes to hear that there is no such model."""
+        self.caller.require(Permission.JOBS)
+        with scope(self.caller.organisation_id):
+            get_model_for(self.caller, slug)
 
     def post(self, request: Request, slug: str) -> HttpResponse:
         file = required(request._request, "file")

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from portal import api_urls
 from portal.keys import new_secret
+from tests import pipelines
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
@@ -219,3 +221,21 @@ def test_a_host_that_is_not_ours_is_a_bad_request(api: Client) -> None:
 def test_each_answer_has_an_id_of_its_own(api: Client) -> None:
     answers = [api.get("/api/v1/models") for _ in range(2)]
     assert len({answer["X-Request-Id"] for answer in answers}) == 2
+
+
+def test_a_text_that_no_database_keeps_is_no_fault_of_ours(api: Client, cast: Cast) -> None:
+    pipelines.publish(cast.acme, "wages", pipelines.wages())
+    form = {"file": SimpleUploadedFile("people.csv", b"education\n12\n"), "key": "a\0b"}
+    answer = api.post("/api/v1/models/wages/jobs", form)
+    assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/key"
+    job = api.post("/api/v1/models/wages/jobs", {**form, "file": fresh(), "key": ""}).json()
+    rows = api.get(f"/api/v1/jobs/{job['id']}/rows", {"key": "a\0b"})
+    assert (rows.status_code, rows.json()["items"]) == (200, [])
+
+
+def fresh() -> SimpleUploadedFile:
+    return SimpleUploadedFile("people.csv", b"education\n12\n")
+
+
+def test_a_job_of_an_unknown_model_is_not_found_before_the_body_is_read(api: Client) -> None:
+    problem(api.post("/api/v1/models/nothing/jobs", b"", "text/plain"), 404, "not_found")

@@ -15,7 +15,7 @@ from predictions.written_numbers import plain, spoken
 
 Control = Literal["select", "radio", "number", "text", "checkbox"]
 
-_FEW = 4  # so many choices stand side by side; more make a list to choose from
+_FEW, _SHORT = 4, 36  # so many choices of so many letters stand side by side; more make a list
 _MOST_OPTIONS = 200  # beyond, a text box that suggests serves better than a list
 _MOST_SUGGESTED = 1_000
 _UNTOLD = "Not given"
@@ -154,8 +154,14 @@ def control_of(field: Field) -> Control:
     if field.type == "boolean":
         return "checkbox" if field.required else "radio"
     if field.choices and len(field.choices) <= _MOST_OPTIONS:
-        return "radio" if len(field.choices) <= _FEW else "select"
+        return "radio" if _fits_beside(field) else "select"
     return "text" if field.type == "string" else "number"
+
+
+def _fits_beside(field: Field) -> bool:
+    texts = [_written(choice) for choice in field.choices or ()]
+    texts += [] if field.required else [_UNTOLD]
+    return len(texts) <= _FEW and sum(map(len, texts)) <= _SHORT
 
 
 def _refusals(signature: Signature, instance: Mapping[str, Any]) -> dict[str, str]:

@@ -123,6 +123,8 @@ def test_few_choices_stand_side_by_side_and_many_make_a_list_and_very_many_sugge
         return drawn(Field("city", "string", choices=tuple(f"c{i}" for i in range(count)))).control
 
     assert [control(4), control(5), control(300)] == ["radio", "select", "text"]
+    degrees = ("Vocational training", "Bachelor", "Master", "Doctorate")
+    assert drawn(Field("degree", "string", choices=degrees)).control == "select"
 
 
 def test_it_names_what_explains_a_control_in_reading_order() -> None:

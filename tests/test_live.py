@@ -57,6 +57,11 @@ class Load:
                 else:
                     self.failures.append(answer.text)
 
+    def wait(self, more: int) -> None:
+        """Until so many more answers have come."""
+        wanted = len(self.answers) + more
+        wait_for(lambda: len(self.answers) >= wanted, 60, "answers come")
+
     def __enter__(self) -> "Load":
         for thread in self._threads:
             thread.start()
@@ -72,7 +77,7 @@ def test_a_promotion_reaches_every_web_process_without_one_failed_request(
     outsider: Outsider,
 ) -> None:
     with Load(outsider) as load:
-        wait_for(lambda: len(load.answers) > 50, 30, "the load runs")
+        load.wait(50)
         outsider.post("/models/wage/versions/2/promote")
         promoted = time.monotonic()
         time.sleep(3)
@@ -89,8 +94,7 @@ def test_kill_9_of_a_web_process_right_after_an_answer_loses_no_record(
 ) -> None:
     with Load(outsider) as load:
         for _ in range(2):
-            before = len(load.answers)
-            wait_for(lambda seen=before: len(load.answers) > seen + 30, 60, "answers come")
+            load.wait(30)
             os.kill(instance.web_workers()[0], signal.SIGKILL)
     answered = [answer["id"] for _, answer in load.answers]
     assert len(set(answered)) == len(answered)
@@ -129,7 +133,7 @@ def test_real_wages_from_upload_to_the_last_row_of_a_job(instance: Instance) -> 
     job = outsider.wait(f"/jobs/{job['id']}", "queued", "running")
     assert (job["status"], job["rows_done"], job["rows_failed"]) == ("succeeded", 28_155, 0)
     rows: list[Any] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = outsider.get(f"/jobs/{job['id']}/rows", limit=1000, cursor=cursor)
         rows, cursor = rows + page["items"], page["next"]

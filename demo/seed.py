@@ -20,6 +20,7 @@ from uuid import UUID
 from django.utils.crypto import salted_hmac
 
 from demo.data import applicants
+from demo.finding import OWNER, OWNER_NAME, SLUG, find
 from demo.wording import CHANGES, MODEL, UNIT, WIDGET
 from models_hub import inspection
 from models_hub.actions import correct_signature, create_model, promote, upload_version
@@ -27,8 +28,7 @@ from models_hub.models import HostedModel, Version
 from portal.access import ROLE_PERMISSIONS, Caller
 from portal.actions import create_organisation, rename_person
 from portal.errors import BerthError
-from portal.middleware import memberships_of
-from portal.models import Membership, User
+from portal.models import Membership
 from portal.tenancy import scope
 from portal.uploads import Received
 from predictions.actions import create_widget, update_widget
@@ -38,7 +38,6 @@ from workers.actions import submit_job
 from workers.models import Job
 
 ROOT = Path(__file__).resolve().parent.parent
-SLUG, OWNER, OWNER_NAME = "acme", "alice@acme.example", "Alice Arnold"
 PATIENCE = 180.0  # seconds for work that another process may have taken up
 APPLICANTS = 1_200
 
@@ -67,13 +66,6 @@ def seed() -> str | None:
     if not membership.user.check_password(password()):
         return f"{OWNER} with the password that you gave her"
     return f"{OWNER} with the password {password()}"
-
-
-def find() -> Membership | None:
-    """Alice's membership in the demo organisation, or None where there is no demo."""
-    alice = User.objects.filter(email=OWNER).first()
-    mine = memberships_of(alice) if alice else []
-    return next((member for member in mine if member.organisation.slug == SLUG), None)
 
 
 def password() -> str:

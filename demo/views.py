@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from demo.seed import find
+from demo.finding import find
 from portal.errors import NotFound
 from portal.middleware import outside_organisations
 from portal.tenancy import scope

@@ -18,7 +18,7 @@ from portal.tenancy import current
 from portal.uploads import Received
 from workers.doors import get_job_for
 from workers.models import Chunk, Job
-from workers.reading import recognise
+from workers.recognition import recognise
 
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 STOPPED = (Job.Status.CANCELLED, Job.Status.FAILED)

@@ -21,8 +21,8 @@ from portal.uploads import required
 from workers.actions import cancel_job, resume_job, submit_job
 from workers.doors import get_job_for, jobs_for, rows_of_job
 from workers.downloads import download
+from workers.labels import label_text
 from workers.models import Job, JobRow
-from workers.scoring import label_text
 
 
 def job_json(job: Any) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from django.conf import settings
 from berth.signature import Signature
 from portal.errors import Conflict, NotAcceptable
 from portal.tenancy import scope
+from workers.labels import label_text
 from workers.models import Chunk, Job, JobRow
-from workers.scoring import label_text
 from workers.splitting import object_of
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}

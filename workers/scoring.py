@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 import polars as pl
 from numpy.typing import NDArray
 
 from berth.predictor import PredictionError, Predictions, Predictor
+from workers.labels import label_text
 from workers.models import Chunk
 from workers.reading import ERROR
 from workers.splitting import rows_of
@@ -107,11 +107,6 @@ def _note_labels(outcome: Outcome, places: list[int], answer: Predictions) -> No
     for i, (place, label) in enumerate(zip(places, answer.values.tolist(), strict=True)):
         outcome.labels[place] = storable(label_text(label))
         outcome.probabilities[place] = float(answer.probabilities[i, position[label]])
-
-
-def label_text(label: Any) -> str:
-    """A label as it is stored: texts as they are, others as JSON."""
-    return label if isinstance(label, str) else orjson.dumps(label).decode()
 
 
 def answers(

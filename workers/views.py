@@ -21,7 +21,6 @@ from portal.error_pages import problem_json
 from portal.errors import BerthError, Invalid
 from portal.pages import PageRequest, deed, page, refuse
 from portal.uploads import required
-from workers import results
 from workers.actions import OPEN, STOPPED, cancel_job, resume_job, submit_job
 from workers.doors import get_job_for, jobs_for, rows_of_job, rows_read
 from workers.downloads import download
@@ -187,6 +186,8 @@ class Preview:
 
     @classmethod
     def of(cls, job: Job) -> "Preview":
+        from workers import results  # for the reason in workers.downloads
+
         frame = results.preview(results.result_of(job, "csv"), PREVIEW_ROWS)
         hidden = max(0, frame.width - PREVIEW_COLUMNS)
         if hidden:  # ours stand last, and are what one wants to see

@@ -5,7 +5,8 @@ from django.test import Client, TestCase, override_settings
 
 import demo.seed
 from demo.data import applicants, people
-from demo.seed import OWNER, find, password, seed
+from demo.finding import OWNER, find
+from demo.seed import password, seed
 from models_hub.models import HostedModel, Version
 from portal import tenancy
 from portal.actions import create_organisation

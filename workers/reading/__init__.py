@@ -13,7 +13,6 @@ from workers.reading.base import (
 from workers.reading.csv_file import CsvReader
 from workers.reading.json_lines import JsonLinesReader
 from workers.reading.parquet_file import ParquetReader
-from workers.reading.recognition import recognise
 
 READERS: dict[str, Callable[[Path, bool, Sequence[str]], Reader]] = {
     "csv": CsvReader,
@@ -23,7 +22,7 @@ READERS: dict[str, Callable[[Path, bool, Sequence[str]], Reader]] = {
 
 
 def open_reader(path: Path, format_: str, expected: Sequence[str]) -> Reader:
-    """A reader of the file at ``path``; ``format_`` is what ``recognise`` said.
+    """A reader of the file at ``path``; ``format_`` is what ``workers.recognition`` said.
 
     ``expected``: the names that the model needs. Raises UnreadableFile.
     """
@@ -39,5 +38,4 @@ __all__ = [
     "Reader",
     "UnreadableFile",
     "open_reader",
-    "recognise",
 ]

@@ -45,7 +45,7 @@ class PredictParser(JSONParser):
 
 def _with_nan(body: bytes, error: orjson.JSONDecodeError) -> Any:
     try:
-        return json.loads(body, object_pairs_hook=unique)
+        return json.loads(body.decode(), object_pairs_hook=unique)  # bytes it takes as UTF-16, too
     except (ValueError, RecursionError):
         raise not_json(error) from error
 

@@ -44,8 +44,9 @@ class Journal:
         self._synced = 0
 
     def append(self, record: bytes) -> None:
-        """Write one record (JSON without line breaks). Raises OSError when the disk refuses;
-        then the answer must not be sent."""
+        """Write one record (JSON). Raises OSError when the disk refuses; then the answer must not
+        be sent."""
+        record = record.replace(b"\n", b" ")  # in JSON a line break is nothing but space
         line = b"%08x %s\n" % (zlib.crc32(record), record)
         with self._lock:
             if self._descriptor is None:
@@ -98,12 +99,15 @@ class Journal:
                 self._close()
 
 
-def records_of(data: bytes) -> tuple[list[bytes], int]:
-    """The whole records of a journal file, and how many broken ones its tail holds (0 or 1)."""
-    records: list[bytes] = []
-    for line in data.split(b"\n"):
-        checksum, _, record = line.partition(b" ")
-        if not record or b"%08x" % zlib.crc32(record) != checksum:
-            return records, int(bool(line))
-        records.append(record)
-    return records, 0
+def records_of(data: bytes) -> tuple[list[bytes], int, int]:
+    """The whole records of a journal file; how many torn ones are its tail (0 or 1), and how many
+    damaged ones lie before it. Nothing that is whole is given up for what is not."""
+    *lines, tail = data.split(b"\n")
+    records = [record for record in map(_whole, lines) if record]
+    return records, int(bool(tail)), len(lines) - len(records)
+
+
+def _whole(line: bytes) -> bytes:
+    """The line's record; empty when its checksum says that it is not what was written."""
+    checksum, _, record = line.partition(b" ")
+    return record if b"%08x" % zlib.crc32(record) == checksum else b""

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import orjson
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, transaction
 
 from portal.tenancy import scope
 from predictions.journal import OPEN, READY, records_of
@@ -20,7 +20,10 @@ from predictions.models import JournalFile, Prediction
 
 log = structlog.get_logger()
 FOLDER: Path = settings.ENV.home / "journal"
+BAD = ".bad"
 BATCH = 1_000
+_NOT_TAKEN = (DataError, ValidationError, ValueError, TypeError)
+_FIELDS = ("at", "model", "version", "source", "rows", "milliseconds", "request", "response")
 
 
 def load_all(folder: Path = FOLDER) -> int:
@@ -31,24 +34,35 @@ def load_all(folder: Path = FOLDER) -> int:
 
 
 def load(path: Path) -> int:
-    """Load one file and remove it. 0 when another process holds it.
+    """Load one file and remove it; returns the records loaded. 0 when another process holds it.
 
     The file goes only after its records are committed; a crash in between loads it again, and
-    the records' ids make that harmless.
+    the records' ids make that harmless. A file with a record that can't be kept is set aside as
+    ``.bad`` when all others of it are loaded: it must not stand in the way of the files behind.
     """
     with _held(path) as data:
         if data is None:
             return 0
-        records, torn = records_of(data)
-        _insert([orjson.loads(record) for record in records])
+        records, torn, damaged = records_of(data)
+        rows = [row for row in map(_row, records) if row]
+        refused = damaged + len(records) - len(rows) + _insert(rows)
+        loaded = len(records) + damaged - refused
         with transaction.atomic():
             JournalFile.objects.get_or_create(
-                name=path.stem, defaults={"records": len(records), "torn": torn}
+                name=path.stem, defaults={"records": loaded, "torn": torn}
             )
-        path.unlink()
+        _put_away(path, torn, refused)
+    return loaded
+
+
+def _put_away(path: Path, torn: int, refused: int) -> None:
     if torn:
         log.warning("journal_torn", file=path.name)
-    return len(records)
+    if refused:
+        path.rename(path.with_suffix(BAD))
+        log.error("journal_set_aside", file=f"{path.stem}{BAD}", records=refused)
+    else:
+        path.unlink()
 
 
 @contextmanager
@@ -67,29 +81,39 @@ def _held(path: Path) -> Iterator[bytes | None]:
         yield stream.read() if path.exists() else None
 
 
-def _insert(records: list[dict[str, Any]]) -> None:
-    """By organisation, so that each insert is inside its tenant's walls."""
-    by_organisation: dict[str, list[Prediction]] = defaultdict(list)
-    for record in records:
-        by_organisation[record["organisation"]].append(_row(record))
-    for organisation, rows in by_organisation.items():
-        try:
-            with scope(UUID(organisation)):
-                Prediction.objects.bulk_create(rows, BATCH, ignore_conflicts=True)
-        except IntegrityError:  # the organisation was deleted meanwhile, and its records with it
-            log.warning("journal_of_nobody", organisation=organisation, records=len(rows))
+def _insert(rows: list[Prediction]) -> int:
+    """By organisation, so that each insert is inside its tenant's walls. Returns how many rows
+    PostgreSQL does not take."""
+    by_organisation: dict[UUID, list[Prediction]] = defaultdict(list)
+    for row in rows:
+        by_organisation[row.organisation_id].append(row)
+    return sum(_insert_of(*item) for item in by_organisation.items())
 
 
-def _row(record: dict[str, Any]) -> Prediction:
-    return Prediction(
-        id=UUID(record["id"]),
-        organisation_id=UUID(record["organisation"]),
-        at=record["at"],
-        model=record["model"],
-        version=record["version"],
-        source=record["source"],
-        rows=record["rows"],
-        milliseconds=record["milliseconds"],
-        request=record["request"],
-        response=record["response"],
-    )
+def _insert_of(organisation: UUID, rows: list[Prediction]) -> int:
+    try:
+        with scope(organisation):
+            Prediction.objects.bulk_create(rows, BATCH, ignore_conflicts=True)
+    except IntegrityError:  # the organisation was deleted meanwhile, and its records with it
+        log.warning("journal_of_nobody", organisation=str(organisation), records=len(rows))
+    except _NOT_TAKEN as error:
+        if len(rows) == 1:
+            log.error("record_refused", id=str(rows[0].pk), error=str(error))
+            return 1
+        half = len(rows) // 2
+        return _insert_of(organisation, rows[:half]) + _insert_of(organisation, rows[half:])
+    return 0
+
+
+def _row(record: bytes) -> Prediction | None:
+    """The record's row; None when it is not one that a web process of ours writes."""
+    try:
+        said = orjson.loads(record)
+        return Prediction(
+            id=UUID(said["id"]),
+            organisation_id=UUID(said["organisation"]),
+            **{name: said[name] for name in _FIELDS},
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        log.error("record_unreadable", error=repr(error)[:200])
+        return None

@@ -1,5 +1,6 @@
 """The journal: nothing answered is lost, nothing is loaded twice."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+import uuid_utils
 from django.test import Client
 
 from portal import tenancy
@@ -95,11 +97,62 @@ def test_records_end_where_the_first_broken_one_begins(tmp_path: Path, cut: int)
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
-    assert records_of(whole) == ([b'{"a": 1}', b'{"b": 2}'], 0)
-    assert records_of(whole[: first + cut]) == ([b'{"a": 1}'], int(cut > 0))
+    assert records_of(whole) == ([b'{"a": 1}', b'{"b": 2}'], 0, 0)
+    assert records_of(whole[: first + cut]) == ([b'{"a": 1}'], int(cut > 0), 0)
     altered = whole.replace(b"2", b"3")
     if altered.count(b"\n") == 2 and altered[:first] == whole[:first]:
-        assert records_of(altered) == ([b'{"a": 1}'], 1)
+        assert records_of(altered) == ([b'{"a": 1}'], 0, 1)
+
+
+def test_a_body_of_many_lines_is_one_record(ask: Ask, cast: Cast, journal: Journal) -> None:
+    pretty = json.dumps({"instances": [ROW]}, indent=2).encode()
+    answered = [ask(pretty), ask({"instances": [ROW]})]
+    assert [response.status_code for response in answered] == [200, 200]
+    journal.close()
+    assert load_all(journal.folder) == 2
+    assert count(cast) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_it_refuses_json_that_is_not_plain_utf_8(ask: Ask, journal: Journal, encoding: str) -> None:
+    body = json.dumps({"instances": [ROW]}).encode(encoding)
+    refused = ask(body)
+    assert (refused.status_code, refused.json()["type"]) == (400, "/api/problems/bad_json")
+    assert not list(journal.folder.glob("*"))
+
+
+def test_a_record_that_cannot_be_kept_stands_in_nobodys_way(
+    ask: Ask, cast: Cast, journal: Journal
+) -> None:
+    answered = ask({"instances": [ROW]}).json()
+    (path,) = journal.folder.iterdir()
+    (good,), _, _ = records_of(path.read_bytes())
+    other = good.replace(answered["id"].encode(), str(uuid_utils.uuid7()).encode())
+    journal.append(b"\xff")
+    journal.append(other.replace(b'"Oslo"', b'"\\u0000"'))  # which jsonb does not take
+    journal.append(b'{"id": 1}')
+    journal.close()
+    ask({"instances": [ROW]})
+    journal.close()
+    assert load_all(journal.folder) == 2
+    assert count(cast) == 2
+    (bad,) = journal.folder.iterdir()
+    assert bad.suffix == ".bad"
+    assert load_all(journal.folder) == 0
+
+
+def test_damage_in_the_middle_costs_nothing_behind_it(
+    ask: Ask, cast: Cast, journal: Journal
+) -> None:
+    for _ in range(3):
+        ask({"instances": [ROW]})
+    journal.close()
+    (path,) = journal.folder.iterdir()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[1].replace(b"Oslo", b"Olso") + lines[2])
+    assert load(path) == 2
+    assert count(cast) == 2
+    assert [left.suffix for left in journal.folder.iterdir()] == [".bad"]
 
 
 def test_a_file_in_use_is_left_alone(ask: Ask, journal: Journal) -> None:
@@ -194,7 +247,7 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.M
     journal.append(b'{"c": 3}')
     journal.close()
     (path,) = tmp_path.iterdir()
-    assert records_of(path.read_bytes()) == ([b'{"a": 1}', b'{"c": 3}'], 0)
+    assert records_of(path.read_bytes()) == ([b'{"a": 1}', b'{"c": 3}'], 0, 0)
 
 
 @pytest.mark.parametrize("address", ["not-a-uuid", "00000000-0000-0000-0000-000000000000"])

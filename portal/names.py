@@ -14,10 +14,9 @@ from portal.errors import BadRequest
 
 def check_unique(body: bytes, value: Any) -> None:
     """``value`` is what ``body`` was parsed to. Raises BadRequest when a name stands twice."""
-    if body.count(b":") <= _at_least(value):
-        return
     try:
-        json.loads(body, object_pairs_hook=unique)
+        if body.count(b":") > _at_least(value):
+            json.loads(body, object_pairs_hook=unique)
     except RecursionError as error:
         raise BadRequest("The body is nested too deep.", code="bad_json") from error
 

@@ -157,7 +157,8 @@ def test_a_session_is_no_key(cast: Cast) -> None:
 
 
 def test_a_body_that_is_not_json_is_a_bad_request(api: Client) -> None:
-    for body in (b"{", b"{'a': 1}", b'{"slug": NaN}', b"[" * 5_000, b"\xff\xfe", b"{} {}"):
+    deep = b'{"a":' * 1_000 + b"1" + b"}" * 1_000
+    for body in (b"{", b"{'a': 1}", b'{"slug": NaN}', b"[" * 5_000, deep, b"\xff\xfe", b"{} {}"):
         answer = api.post("/api/v1/models", body, content_type="application/json")
         problem(answer, 400, "bad_json")
     twice = b'{"slug": "a", "slug": "b", "name": "x"}'

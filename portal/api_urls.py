@@ -10,6 +10,8 @@ from predictions import api as predictions
 MODEL = "models/<slug:slug>"
 
 urlpatterns = [
+    # First, since addresses are tried in order and this is the one that has to be quick.
+    path(f"{MODEL}/predict", predictions.PredictView.as_view(), name="api-predict"),
     path("models", models.ModelsView.as_view(), name="api-models"),
     path(MODEL, models.ModelView.as_view(), name="api-model"),
     path(f"{MODEL}/versions", models.VersionsView.as_view(), name="api-versions"),
@@ -30,7 +32,6 @@ urlpatterns = [
         predictions.DeploymentView.as_view(),
         name="api-deployment",
     ),
-    path(f"{MODEL}/predict", predictions.PredictView.as_view(), name="api-predict"),
     path(
         "predictions/<uuid:prediction_id>",
         predictions.PredictionView.as_view(),

@@ -26,7 +26,7 @@ LONGEST = 255
 
 def key_of(request: Request) -> str:
     """The request's Idempotency-Key, or "". Raises Invalid for one that is too long."""
-    key = str(request.headers.get("Idempotency-Key", ""))
+    key = str(request.META.get("HTTP_IDEMPOTENCY_KEY", ""))
     if len(key) > LONGEST:
         raise Invalid(f"An Idempotency-Key has at most {LONGEST} characters.", code="bad_key")
     return key

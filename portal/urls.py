@@ -17,9 +17,9 @@ CHECKS: dict[str, health.Check] = {
 }
 
 urlpatterns = [
+    path("api/v1/", include("portal.api_urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready_view(CHECKS), name="health-ready"),
-    path("api/v1/", include("portal.api_urls")),
     path("api/docs", api_docs.docs, name="docs"),
     path("api/problems", api_docs.problems, name="problems"),
     path("api/problems/<slug:code>", api_docs.problem, name="problem"),

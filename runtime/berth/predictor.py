@@ -1,5 +1,6 @@
 """The kernel: a Bundle and columns in, predictions out. Every door calls this, and only this."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -186,7 +187,7 @@ def _checked_outputs(session: onnxruntime.InferenceSession, signature: Signature
 
 def _shaped(output: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A numeric output as float64 of the shape; [n, 1] is [n]."""
-    if not isinstance(output, np.ndarray) or output.size != np.prod(shape):
+    if not isinstance(output, np.ndarray) or output.size != math.prod(shape):
         had = getattr(output, "shape", type(output).__name__)
         raise PredictionError(f"The model answered {had} where {shape} was due.")
     return output.reshape(shape).astype(np.float64, copy=False)

@@ -180,8 +180,9 @@ class Pace:
 class Preview:
     """The first rows of a result; ``hidden`` is how many columns are left out."""
 
-    columns: list[str]
-    rows: list[tuple[Any, ...]]
+    columns: list[tuple[str, bool]]
+    """Names, and whether the column holds numbers."""
+    rows: list[list[tuple[str, bool]]]
     hidden: int
 
     @classmethod
@@ -193,7 +194,19 @@ class Preview:
         if hidden:  # ours stand last, and are what one wants to see
             kept = [*frame.columns[: PREVIEW_COLUMNS - 3], *frame.columns[-3:]]
             frame = frame.select(kept)
-        return cls(frame.columns, frame.rows(), hidden)
+        numbers = [kind.is_numeric() for kind in frame.dtypes]
+        rows = [
+            [(_shown(cell), number) for cell, number in zip(row, numbers, strict=True)]
+            for row in frame.rows()
+        ]
+        return cls(list(zip(frame.columns, numbers, strict=True)), rows, hidden)
+
+
+def _shown(cell: Any) -> str:
+    """A cell for the eye: seven digits of a number are enough; the files have all."""
+    if cell is None:
+        return ""
+    return f"{cell:,.7g}" if isinstance(cell, float) else str(cell)
 
 
 @deed

@@ -15,11 +15,23 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 
 from portal.errors import Unavailable
+
+AWAY = "The storage can't be reached just now."
+
+
+@contextmanager
+def _reached(detail: str = AWAY) -> Iterator[None]:
+    """What goes wrong between us and the storage (or its disk) is Unavailable."""
+    try:
+        yield
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise Unavailable(detail) from error
 
 
 def _name(organisation_id: UUID, sha256: str) -> str:
@@ -27,18 +39,22 @@ def _name(organisation_id: UUID, sha256: str) -> str:
 
 
 def put_file(organisation_id: UUID, sha256: str, path: Path) -> None:
-    """Store the file at ``path`` under its digest; on return it survives a crash."""
+    """Store the file at ``path`` under its digest; on return it survives a crash.
+
+    Raises Unavailable when the storage can't be reached or its disk is full.
+    """
     with path.open("rb") as stream:
         _store(_name(organisation_id, sha256), stream)
 
 
 def put_bytes(organisation_id: UUID, data: bytes) -> str:
-    """Store ``data``; returns its SHA-256."""
+    """Store ``data``; returns its SHA-256. Raises Unavailable as ``put_file`` does."""
     sha256 = hashlib.sha256(data).hexdigest()
     _store(_name(organisation_id, sha256), io.BytesIO(data))
     return sha256
 
 
+@_reached()
 def _store(name: str, stream: IO[bytes]) -> None:
     if default_storage.exists(name):
         return
@@ -54,10 +70,14 @@ def _store_on_disk(final: Path, stream: IO[bytes]) -> None:
     """A name appears only with its whole content, and both are on the disk when we return."""
     final.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=final.parent, delete=False) as half:
-        shutil.copyfileobj(stream, half, 1024**2)
-        half.flush()
-        os.fsync(half.fileno())
-    os.replace(half.name, final)
+        try:
+            shutil.copyfileobj(stream, half, 1024**2)
+            half.flush()
+            os.fsync(half.fileno())
+            os.replace(half.name, final)
+        except OSError:  # on a full disk what was written of it is in the way of all others
+            os.unlink(half.name)
+            raise
     folder = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -67,15 +87,13 @@ def _store_on_disk(final: Path, stream: IO[bytes]) -> None:
 
 def open_stored(organisation_id: UUID, sha256: str) -> IO[bytes]:
     """The stored file, open for reading. Raises Unavailable when the storage lacks it."""
-    try:
+    with _reached("The storage does not have this file just now."):
         return default_storage.open(_name(organisation_id, sha256), "rb")
-    except OSError as error:
-        raise Unavailable("The storage does not have this file just now.") from error
 
 
 def read_stored(organisation_id: UUID, sha256: str) -> bytes:
     """The stored file's bytes, checked against its name. Raises Unavailable when they are off."""
-    with open_stored(organisation_id, sha256) as stream:
+    with open_stored(organisation_id, sha256) as stream, _reached():
         data = stream.read()
     if hashlib.sha256(data).hexdigest() != sha256:
         raise Unavailable("A stored file does not match its digest any more.", code="corrupt")
@@ -85,17 +103,19 @@ def read_stored(organisation_id: UUID, sha256: str) -> bytes:
 @contextmanager
 def local_copy(organisation_id: UUID, sha256: str, suffix: str = "") -> Iterator[Path]:
     """A private copy on this machine's disk, gone afterwards."""
+    suffix = suffix if suffix.isascii() else ""  # a file's name has at most 255 bytes
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR, suffix=suffix) as copy:
-        with open_stored(organisation_id, sha256) as stream:
+        with open_stored(organisation_id, sha256) as stream, _reached():
             shutil.copyfileobj(stream, copy, 1024**2)
-        copy.flush()
+            copy.flush()
         yield Path(copy.name)
 
 
 def delete(organisation_id: UUID, sha256: str) -> None:
     """Forget the file; nothing happens when it is gone already."""
-    default_storage.delete(_name(organisation_id, sha256))
+    with _reached():
+        default_storage.delete(_name(organisation_id, sha256))
 
 
 def is_reachable() -> bool:

@@ -1,5 +1,6 @@
 """Where bytes lie: the same promises on a local disk and over S3's protocol."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -97,6 +98,39 @@ def test_a_storage_that_is_away_is_not_reachable(settings: Settings, s3: str) ->
     away = storage_backend("s3://no-such-bucket/x", "http://127.0.0.1:9")
     settings.STORAGES = {**settings.STORAGES, "default": away}
     assert not storage.is_reachable()
+
+
+def test_a_storage_that_is_away_is_unavailable(settings: Settings, s3: str) -> None:
+    away = storage_backend(f"s3://{BUCKET}-that-is-not-there/x", s3)
+    settings.STORAGES = {**settings.STORAGES, "default": away}
+    organisation = uuid4()
+    with pytest.raises(Unavailable):
+        storage.put_bytes(organisation, HELLO)
+    with pytest.raises(Unavailable):
+        storage.read_stored(organisation, SHA256)
+    with pytest.raises(Unavailable), storage.local_copy(organisation, SHA256):
+        pass
+
+
+def test_a_full_disk_is_unavailable_and_keeps_no_half_file(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    settings.STORAGES = {**settings.STORAGES, "default": storage_backend(f"file://{tmp_path}")}
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Unavailable):
+        storage.put_bytes(uuid4(), HELLO)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_sample_with_a_long_name_is_copied_all_the_same() -> None:
+    organisation = uuid4()
+    storage.put_bytes(organisation, HELLO)
+    with storage.local_copy(organisation, SHA256, "." + "é" * 190) as copy:
+        assert copy.read_bytes() == HELLO
 
 
 @pytest.mark.django_db(databases=["default", "owner"])

@@ -11,7 +11,7 @@ from benchmarks.load import CONNECTIONS, GENERATOR
 from benchmarks.servers import WORKERS, Memory
 
 BERTH = "Berth: key, limits, validation, journal"
-FASTAPI = "FastAPI + onnxruntime (Granian ASGI)"
+FASTAPI = "FastAPI + onnxruntime (Granian, uvloop)"
 BARE = "Granian RSGI + onnxruntime, nothing else"
 NOTHING = "Granian RSGI answering {}"
 TARGETS = {1: 0.8, 1_000: 3.0}  # of FastAPI's requests a second, by rows a request

@@ -5,11 +5,15 @@ A claim is a lease: a worker that dies loses it, and another takes the version u
 
 import time
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 from django.db import connection
+from django.db.models import F, QuerySet
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from berth.signature import Signature
@@ -17,10 +21,12 @@ from models_hub import sandbox, sealing, storage
 from models_hub.formats import Refused
 from models_hub.models import Version
 from portal.access import record, system
+from portal.errors import Unavailable
 from portal.tenancy import current, scope
 
 log = structlog.get_logger()
 LEASE_SECONDS = 180
+PAUSE_SECONDS = 10
 MOST_ATTEMPTS = 3
 UNFINISHED = "SELECT 1 FROM models_hub_version WHERE status = 'inspecting'"
 
@@ -58,6 +64,9 @@ def inspect(version: Version) -> None:
     except Refused as refusal:
         with scope(version.organisation_id):
             _refuse(version, refusal, progress)
+    except Unavailable as error:  # the storage is away: nobody's fault, so no attempt is counted
+        log.warning("inspection_put_off", version=str(version), error=str(error))
+        progress.put_off()
     except _Overtaken:
         log.warning("inspection_overtaken", version=str(version))
 
@@ -70,20 +79,33 @@ class _Progress:
         self.stages = [s for s in version.report.get("stages", []) if s["name"] == "received"]
 
     def __call__(self, name: str, status: str, detail: str, seconds: float) -> None:
+        """Save a stage, and hold the lease for the next one."""
         self.note(name, status, detail, seconds)
         report = {**self.version.report, "stages": self.stages}
         with scope(self.version.organisation_id):
-            held = Version.objects.filter(
-                pk=self.version.pk,
-                status=Version.Status.INSPECTING,
-                attempt=self.version.attempt,
-            )
-            if not held.update(report=report):
+            if not self._held().update(report=report, lease_until=_in(LEASE_SECONDS)):
                 raise _Overtaken
+
+    def put_off(self) -> None:
+        """Another try in a while, which does not count."""
+        with scope(self.version.organisation_id):
+            self._held().update(attempt=F("attempt") - 1, lease_until=_in(PAUSE_SECONDS))
+
+    def _held(self) -> QuerySet[Version]:
+        return Version.objects.filter(
+            pk=self.version.pk,
+            status=Version.Status.INSPECTING,
+            attempt=self.version.attempt,
+        )
 
     def note(self, name: str, status: str, detail: str, seconds: float) -> None:
         line = sealing.stage(name, detail, status=status, seconds=seconds)
         self.stages = [s for s in self.stages if s["name"] != name] + [line]
+
+
+def _in(seconds: float) -> CombinedExpression:
+    """So many seconds from now by the database's clock."""
+    return Now() + timedelta(seconds=seconds)
 
 
 def _in_sandbox(version: Version, progress: _Progress) -> sandbox.Inspection:

@@ -1,5 +1,6 @@
 """What a bell sets in motion. Thin: each task calls into the room that knows the work."""
 
+import time
 from uuid import UUID
 
 from celery import shared_task
@@ -15,7 +16,11 @@ from workers.heartbeat import beat
 
 @shared_task(name="workers.inspect")
 def inspect() -> None:
-    """Inspect uploads until none waits, one organisation after the other."""
+    """Inspect uploads for a while, one organisation after the other; ring again if any wait.
+
+    Not until none waits: Celery's time limit would end somebody's inspection in the middle.
+    """
+    until = time.monotonic() + batch.SLICE_SECONDS
     passed: set[UUID] = set()
     while (organisation := turns.next_turn(Kind.INSPECT, passed)) is not None:
         with scope(organisation):
@@ -26,6 +31,9 @@ def inspect() -> None:
             passed.add(organisation)
         else:
             inspection.inspect(version)
+        if time.monotonic() > until:
+            turns.ring(Kind.INSPECT)
+            return
 
 
 @shared_task(name="workers.score")

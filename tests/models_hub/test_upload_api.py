@@ -11,9 +11,12 @@ from django.test import Client
 
 from berth.predictor import Predictor
 from models_hub import inspection, sandbox, sealing
+from models_hub.formats import Refused
 from models_hub.models import Version
 from portal import tenancy, uploads
+from portal.errors import Unavailable
 from portal.models import AuditEntry, Organisation
+from portal.turns import Kind
 from tests import pipelines
 from tests.cast import Cast
 from workers import tasks
@@ -328,6 +331,52 @@ def test_a_dead_workers_version_is_taken_up_and_refused_after_three_attempts(
     ended = api.get(f"{VERSIONS}/1").json()
     assert (ended["status"], ended["refusal"]["code"]) == ("refused", "inspection_crashed")
     assert not quick
+
+
+def test_a_storage_that_is_away_counts_as_no_attempt(
+    upload: Upload, api: Client, quick: list[int], cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: Any) -> None:
+        raise Unavailable("The storage can't be reached just now.")
+
+    upload()
+    with monkeypatch.context() as patched:
+        patched.setattr("models_hub.inspection.storage.local_copy", away)
+        for _ in range(5):
+            tasks.inspect()
+            expire_leases(cast)
+    assert api.get(f"{VERSIONS}/1").json()["status"] == "inspecting"
+    tasks.inspect()
+    assert api.get(f"{VERSIONS}/1").json()["status"] == "ready"
+
+
+def test_each_stage_holds_the_lease_for_the_next(
+    upload: Upload, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[Version | None] = []
+
+    def inspect(*args: Any, on_stage: Any, **more: Any) -> None:
+        expire_leases(cast)
+        on_stage("inspected", "done", "", 0.1)
+        others.append(claim(cast))
+        raise Refused("no_pipeline", "That is enough.")
+
+    monkeypatch.setattr(sandbox, "inspect", inspect)
+    upload()
+    tasks.inspect()
+    assert others == [None]
+
+
+def test_a_long_queue_is_inspected_in_slices(
+    upload: Upload, api: Client, quick: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[Any] = []
+    monkeypatch.setattr("portal.turns.ring", rung.append)
+    monkeypatch.setattr("workers.batch.SLICE_SECONDS", 0.0)
+    for _ in range(2):
+        upload()
+    tasks.inspect()
+    assert (len(quick), rung) == (1, [Kind.INSPECT])
 
 
 def test_a_worker_that_was_overtaken_changes_nothing(

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 
-from berth.bundle import BundleError
 from portal import turns
 from portal.errors import Unavailable
 from portal.tenancy import scope
@@ -65,9 +64,11 @@ def _work(chunk: Chunk, until: float) -> bool:
         log.info("chunk_overtaken", chunk=str(chunk))
     except UnreadableFile as error:
         _fail(chunk, error.code, error.detail)
-    except BundleError as error:
-        _fail(chunk, "unloadable_model", f"The model can't be loaded: {error}")
-    except Unavailable as error:  # the storage is away: nobody's fault, and trying on is no use
+    except Unavailable as error:
+        if error.kind == "corrupt":  # what is stored is not what was; no later try finds it better
+            _fail(chunk, error.kind, error.detail)
+            return True
+        # The storage is away: nobody's fault, and trying on is no use.
         log.warning("chunk_put_off", chunk=str(chunk), error=str(error))
         claims.give_back(chunk, counts=False)
         return False

@@ -2,7 +2,10 @@
 
 import gzip
 import io
+import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ import orjson
 import pandas as pd
 import polars as pl
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 from sklearn.pipeline import Pipeline
 
@@ -208,3 +212,21 @@ def test_the_same_idempotency_key_makes_one_job(api: Client) -> None:
     assert first.json()["id"] == again.json()["id"]
     assert first["Location"] == again["Location"] == f"/api/v1/jobs/{first.json()['id']}"
     assert len(api.get("/api/v1/jobs").json()["items"]) == 1
+
+
+def test_a_job_whose_model_has_rotted_fails_and_says_so(
+    submit: Run, api: Client, salary: Version
+) -> None:
+    name = f"{salary.organisation_id}/{salary.bundle_sha256[:2]}/{salary.bundle_sha256}"
+    job = submit(table(3).to_csv(index=False).encode())
+    with tempfile.NamedTemporaryFile() as kept:
+        stored = Path(default_storage.path(name))
+        shutil.copy(stored, kept.name)
+        stored.write_bytes(b"rotten")
+        batch.drain()
+        shutil.copy(kept.name, stored)
+    ended = api.get(f"/api/v1/jobs/{job['id']}").json()
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "corrupt")
+    assert api.post(f"/api/v1/jobs/{job['id']}/resume").status_code == 200
+    batch.drain()
+    assert api.get(f"/api/v1/jobs/{job['id']}").json()["status"] == "succeeded"

@@ -68,6 +68,12 @@ VARIABLES = (
     Variable("AWS_ENDPOINT_URL", "Amazon's", "The S3 endpoint, where it is not Amazon's."),
     Variable("KAFKA_BOOTSTRAP_SERVERS", "off", "HOST:PORT,… of the brokers of the model feed."),
     Variable(
+        "EMAIL_URL",
+        "mails are written to the web's log",
+        "smtp://, smtp+tls:// or smtp+ssl://USER:PASSWORD@HOST:PORT of the mail server.",
+    ),
+    Variable("EMAIL_FROM", "berth@localhost", "The address that mails come from."),
+    Variable(
         "SECRET_KEY",
         "made and kept in BERTH_HOME",
         "Signs sessions and derives passwords; required in production, 50 characters or more.",
@@ -99,6 +105,8 @@ class Environment:
     storage_url: str
     aws_endpoint_url: str | None
     kafka_bootstrap_servers: str | None
+    email_url: str | None = field(repr=False)
+    email_from: str
     secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     web_workers: int
@@ -128,6 +136,8 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         redis_url=_redis_url(given, home),
         storage_url=_storage_url(given, home),
         aws_endpoint_url=_endpoint(given),
+        email_url=_email_url(given),
+        email_from=given.get("EMAIL_FROM", "berth@localhost"),
         kafka_bootstrap_servers=_brokers(given),
         secret_key=secret_key,
         allowed_hosts=_hosts(given),
@@ -318,6 +328,16 @@ def _endpoint(given: Mapping[str, str]) -> str | None:
     if url is not None and not url.startswith(("http://", "https://")):
         raise BadEnvironment(
             f"AWS_ENDPOINT_URL is {url!r}: set it to http://HOST:PORT or https://HOST."
+        )
+    return url
+
+
+def _email_url(given: Mapping[str, str]) -> str | None:
+    url = given.get("EMAIL_URL")
+    if url is not None and not url.startswith(("smtp://", "smtp+tls://", "smtp+ssl://")):
+        raise BadEnvironment(
+            "EMAIL_URL names no mail server: set it to smtp+tls://USER:PASSWORD@HOST:PORT"
+            " (or smtp:// or smtp+ssl://)."
         )
     return url
 

@@ -94,6 +94,7 @@ def test_production_does_not_start_without(name: str, tmp_path: Path) -> None:
         ("STORAGE_URL", "s3:///prefix"),
         ("STORAGE_URL", "file://srv/files"),
         ("AWS_ENDPOINT_URL", "minio:9000"),
+        ("EMAIL_URL", "mail.example.com"),
         ("KAFKA_BOOTSTRAP_SERVERS", "broker"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:x"),
         ("ALLOWED_HOSTS", "https://models.example.com"),

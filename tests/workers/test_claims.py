@@ -11,14 +11,12 @@ from django.db import connection
 from django.test import Client
 from sklearn.pipeline import Pipeline
 
-from berth.bundle import BundleError
 from berth.predictor import PredictionError, Predictor
 from models_hub import storage
 from models_hub.models import Version
 from portal import tenancy, turns
 from portal.errors import Unavailable
 from portal.models import Turn
-from predictions.engine import ENGINE
 from tests.cast import Cast
 from tests.workers.conftest import publish, table
 from tests.workers.test_jobs import parquet
@@ -265,17 +263,6 @@ def test_a_storage_that_is_away_costs_no_attempt(
     batch.drain()
     job = api.get(f"/api/v1/jobs/{job_id}").json()
     assert (job["status"], job["rows_failed"]) == ("succeeded", 0)
-
-
-def test_a_bundle_that_can_not_be_loaded_fails_the_job(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def predictor(*_: object) -> Predictor:
-        raise BundleError("unloadable", "it is off")
-
-    monkeypatch.setattr(ENGINE, "predictor", predictor)
-    job = run(content())
-    assert (job["status"], job["error"]["code"]) == ("failed", "unloadable_model")
 
 
 def test_organisations_are_served_in_turn(

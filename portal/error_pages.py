@@ -1,11 +1,14 @@
 """Refusals as pages for people and, below ``/api/``, as problems for programs."""
 
+import sys
+
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from portal import errors
 from portal.errors import BerthError
+from portal.tenancy import DATABASE_AWAY
 
 log = structlog.get_logger()
 
@@ -46,6 +49,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What nobody foresaw; Django has logged it, and handles it while we are called."""
+    if isinstance(sys.exc_info()[1], DATABASE_AWAY):
+        return error_page(request, errors.Unavailable("The database can't be reached just now."))
     return error_page(request, errors.BerthError("The fault is logged under the request's id."))
 
 

@@ -17,7 +17,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError
 from django.utils import timezone
 
 from portal import tenancy
@@ -107,16 +106,18 @@ class KeyRing:
         return facts
 
     def _learn(self, key_id: str, now: float, before: KeyFacts | None) -> KeyFacts | None:
+        if before is not None:  # others need not wait for an answer that may take long to fail
+            self._known[key_id] = (now + tenancy.DATABASE_PATIENCE, before)
         try:
             facts = _look_up(key_id)
-        except OperationalError as error:
+        except tenancy.DATABASE_AWAY as error:
             if before is None:
                 raise Unavailable("Keys can't be checked just now.") from error
             facts = before
         with self._lock:
             if len(self._known) > 10_000:
                 self._known.clear()
-            self._known[key_id] = (now + self.ttl, facts)
+            self._known[key_id] = (time.monotonic() + self.ttl, facts)
         return facts
 
     def forget(self) -> None:

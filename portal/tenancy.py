@@ -15,10 +15,15 @@ from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import InterfaceError, OperationalError, connection, models, transaction
 
 _organisation: ContextVar[UUID | None] = ContextVar("organisation", default=None)
 _gate: ContextVar[str | None] = ContextVar("gate", default=None)
+
+# What every database call raises while there is no database, or its connection just went.
+DATABASE_AWAY = (OperationalError, InterfaceError)
+# Seconds after which it has been found to be away; above the settings' connect_timeout.
+DATABASE_PATIENCE = 6.0
 
 M = TypeVar("M", bound=models.Model, covariant=True)
 

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import OperationalError
 
 from berth.bundle import BundleError
 from berth.predictor import Predictor
@@ -22,7 +21,7 @@ from berth.signature import Signature
 from models_hub import sealing
 from models_hub.models import Architecture, Deployment, HostedModel, Version
 from portal.errors import Conflict, NotFound, Unavailable
-from portal.tenancy import scope
+from portal.tenancy import DATABASE_AWAY, DATABASE_PATIENCE, scope
 
 log = structlog.get_logger()
 
@@ -57,10 +56,12 @@ class Engine:
         until, served = self._live.get(key, (0.0, None))
         if served is not None and now < until:
             return served
+        if served is not None:  # others need not wait for an answer that may take long to fail
+            self._live[key] = (now + DATABASE_PATIENCE, served)
         try:
             with scope(organisation_id):
                 fresh = _look_up(slug, number)
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             if served is None:
                 raise Unavailable("The model can't be looked up just now.") from error
             fresh = served
@@ -69,7 +70,7 @@ class Engine:
             raise
         if len(self._live) > 50_000:
             self._live.clear()
-        self._live[key] = (now + self.live_ttl, fresh)
+        self._live[key] = (time.monotonic() + self.live_ttl, fresh)
         return fresh
 
     def predictor(self, organisation_id: UUID, served: Served) -> Predictor:

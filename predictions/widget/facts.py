@@ -8,14 +8,13 @@ from functools import lru_cache
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError
 from django.utils import timezone
 
 from models_hub.models import Version
 from portal.errors import NotFound, Unauthenticated, Unavailable
 from portal.keys import RING, KeyFacts
 from portal.models import Organisation
-from portal.tenancy import scope
+from portal.tenancy import DATABASE_AWAY, scope
 from predictions.actions import model_of
 from predictions.models import Widget
 
@@ -76,7 +75,7 @@ class WidgetRing:
     def _learn(self, key: KeyFacts, before: WidgetFacts | None) -> WidgetFacts:
         try:
             facts = _look_up(key)
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             if before is None:
                 raise Unavailable("The form can't be looked up just now.") from error
             facts = before

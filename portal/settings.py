@@ -150,6 +150,7 @@ FILE_UPLOAD_TEMP_DIR = ENV.home / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["portal.uploads.HashingUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024**2
+DATA_UPLOAD_MAX_NUMBER_FILES = 4  # an artifact, its sample, its metrics, and one by mistake
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # nine for each input on the page of a signature
 MAX_ARTIFACT_BYTES = 512 * 1024**2
 MAX_SAMPLE_BYTES = 64 * 1024**2

@@ -11,6 +11,7 @@ from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandl
 from django.http import HttpRequest
 
 from portal.errors import Invalid, TooLarge
+from portal.lanes import API
 
 LIMITS: dict[str, int] = {
     "artifact": settings.MAX_ARTIFACT_BYTES,
@@ -33,10 +34,13 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
     """Django upload handler: each file lands in FILE_UPLOAD_TEMP_DIR, hashed on the way.
 
     Nothing is parsed here and nothing of a file is held in memory. A part beyond its limit stops
-    being read and is noted on the request, where ``received`` finds it.
+    being read and is noted on the request, where ``received`` finds it. Files that come from
+    nobody known are not taken at all: any page with a form would fill the disk for them.
     """
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
+        if not _is_known(self.request):
+            raise StopUpload(connection_reset=True)
         super().new_file(*args, **kwargs)
         self._hash = hashlib.sha256()
         self._limit = LIMITS.get(self.field_name or "", settings.MAX_SAMPLE_BYTES)
@@ -53,6 +57,13 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
         if file is not None:
             file.sha256 = self._hash.hexdigest()  # type: ignore[attr-defined]  # ours
         return file
+
+
+def _is_known(request: HttpRequest | None) -> bool:
+    """Does somebody send this whom we know? The API looks at the key before it reads a body."""
+    if request is None:
+        return False
+    return request.path_info.startswith(API) or getattr(request, "caller", None) is not None
 
 
 def received(request: HttpRequest, name: str) -> Received | None:

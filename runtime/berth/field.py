@@ -116,14 +116,23 @@ def is_number(value: object) -> bool:
 def fits(kind: FieldType, value: object) -> bool:
     """Does the value belong to the type? 12.0 is an integer; 0 and 1 are booleans."""
     if kind == "string":
-        return isinstance(value, str)
+        return isinstance(value, str) and is_kept(value)
     if kind == "boolean":
         return isinstance(value, bool | int | float) and value in (0, 1)
     return is_number(value) and (kind == "number" or cast(float, value) % 1 == 0)
 
 
+def is_kept(text: str) -> bool:
+    """Is it a text that JSON and every database keep: no NUL, no half a surrogate pair?"""
+    return not any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text)
+
+
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT and is_kept(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and is_kept(value)
 
 
 def _is_flag(value: object) -> bool:
@@ -153,8 +162,9 @@ def _is_subset(allowed: frozenset[str]) -> Callable[[object], bool]:
     return check
 
 
+_A_TEXT = f"a text of at most {_LONGEST_TEXT:,} characters, none of them NUL"
 _SHAPES: dict[str, tuple[Callable[[object], bool], str]] = {
-    "name": (lambda v: isinstance(v, str) and 0 < len(v) <= _LONGEST_NAME, "the column's name"),
+    "name": (_is_name, "the column's name"),
     "type": (lambda v: v in TYPES, f"one of {', '.join(TYPES)}"),
     "required": (_is_flag, "true or false"),
     "nullable": (_is_flag, "true or false"),
@@ -162,9 +172,9 @@ _SHAPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "minimum": (_is_bound, "null or a finite number"),
     "maximum": (_is_bound, "null or a finite number"),
     "default": (_is_scalar, "null, a text, a finite number, true or false"),
-    "label": (_is_text, f"a text of at most {_LONGEST_TEXT:,} characters"),
-    "help": (_is_text, f"a text of at most {_LONGEST_TEXT:,} characters"),
-    "unit": (_is_text, f"a text of at most {_LONGEST_TEXT:,} characters"),
+    "label": (_is_text, _A_TEXT),
+    "help": (_is_text, _A_TEXT),
+    "unit": (_is_text, _A_TEXT),
     "enforced": (_is_subset(ENFORCEABLE), f"a list out of {', '.join(sorted(ENFORCEABLE))}"),
     "edited": (_is_subset(EDITABLE), f"a list out of {', '.join(sorted(EDITABLE))}"),
 }

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from berth import editing
 from berth.coercion import Coerced, Coercion
-from berth.field import MISSING_STRING, Field, FieldType, Scalar, is_number
+from berth.field import MISSING_STRING, Field, FieldType, Scalar, is_kept, is_number
 from berth.problems import Invalid, InvalidInput, InvalidSignature, Problem, pointer, shown
 
 __all__ = [
@@ -179,9 +179,9 @@ def _read_inputs(document: object, errors: list[Problem]) -> tuple[Field, ...]:
 
 
 def _output_errors(document: Mapping[Any, Any]) -> Iterator[Problem]:
-    if not isinstance(document.get("name"), str) or not document["name"]:
+    if not document.get("name") or not _is_text(document["name"]):
         yield Problem("/output/name", "wrong_type", "The output needs a name, a text.")
-    if not isinstance(document.get("unit", ""), str):
+    if not _is_text(document.get("unit", "")):
         yield Problem("/output/unit", "wrong_type", "The output's unit must be a text.")
     kind, labels = document.get("kind"), document.get("labels")
     if kind not in ("regression", "classification"):
@@ -197,9 +197,13 @@ def _output_errors(document: Mapping[Any, Any]) -> Iterator[Problem]:
         yield Problem(pointer("output", str(key)), "unknown_key", detail)
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and is_kept(value)
+
+
 def _are_labels(labels: object) -> bool:
     if not isinstance(labels, list | tuple) or len(labels) < 2:
         return False
-    return all(isinstance(v, str) or is_number(v) or isinstance(v, bool) for v in labels) and len(
+    return all(_is_text(v) or is_number(v) or isinstance(v, bool) for v in labels) and len(
         set(labels)
     ) == len(labels)

@@ -54,6 +54,19 @@ def test_it_goes_to_json_and_back() -> None:
         ({"enforced": ["integer"]}, "enforced", "not_applicable"),
         ({"required": False}, "required", "no_default"),
         ({"nullabel": True}, "nullabel", "unknown_key"),
+        ({"name": "a\0b"}, "name", "wrong_type"),
+        ({"label": "a\0b"}, "label", "wrong_type"),
+        ({"help": "\ud800"}, "help", "wrong_type"),
+        (
+            {"type": "string", "minimum": None, "maximum": None, "choices": ["\0"]},
+            "choices",
+            "wrong_type",
+        ),
+        (
+            {"type": "string", "minimum": None, "maximum": None, "default": "\0"},
+            "default",
+            "wrong_type",
+        ),
     ],
 )
 def test_it_refuses_a_field_that_contradicts_itself(

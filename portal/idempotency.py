@@ -22,6 +22,7 @@ from portal.tenancy import current
 
 KEPT = timedelta(hours=24)
 LONGEST = 255
+LONGEST_PATH = 300  # there is nothing at a longer one
 
 
 def key_of(request: Request) -> str:
@@ -41,7 +42,7 @@ def once(
     same key with other content raises Invalid. Answers of 400 and above are not kept.
     """
     key = key_of(request)
-    if not key:
+    if not key or len(request.path) > LONGEST_PATH:
         return produce()
     fingerprint = hashlib.sha256(f"{request.method} {content}".encode()).hexdigest()
     reply_id = _take(caller, request.path, key, fingerprint)

@@ -100,6 +100,11 @@ def test_a_key_that_is_too_long_is_refused(cast: Cast) -> None:
     assert "at most 255" in answer.json()["detail"]
 
 
+def test_an_address_too_long_to_be_kept_is_not_found_as_ever(cast: Cast) -> None:
+    path = f"/api/v1/models/{'a' * 400}/predict"
+    assert post(cast.api(), {"instances": [{}]}, path=path).status_code == 404
+
+
 def test_uploads_are_compared_by_content_and_not_by_boundary(cast: Cast) -> None:
     api = cast.api()
     post(api, model("wages"), key="model")

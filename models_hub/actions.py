@@ -23,6 +23,7 @@ from portal.uploads import Received
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = frozenset({"new"})  # the portal's /models/new
+LONGEST = {"name": 120, "description": 10_000, "target": 200, "notes": 10_000}
 ACTIVE_AT_BIRTH = {Architecture.EMBEDDED, Architecture.OFFLINE}
 
 
@@ -38,8 +39,10 @@ def create_model(caller: Caller, slug: str, name: str, description: str = "") ->
         )
     if slug in RESERVED:
         raise Invalid.field("slug", "bad_slug", f"“{slug}” is a page of its own. Choose another.")
-    if not name.strip() or len(name) > 120:
+    if not name.strip():
         raise Invalid.field("name", "bad_name", "A name has 1 to 120 characters.")
+    for field, text in {"name": name, "description": description}.items():
+        _check_text(field, text)
     try:
         with transaction.atomic():
             model = HostedModel.objects.create(
@@ -70,9 +73,12 @@ def upload_version(
     """Store the files and record a version; a worker will inspect it.
 
     The files are stored, durably, before the version exists: what is acknowledged is there.
-    Raises Invalid for a file that no format recognises, TooLarge beyond the quota.
+    Raises Invalid for a text that can't be kept and for a file that no format recognises,
+    TooLarge beyond the quota.
     """
     caller.require(Permission.PUBLISH)
+    for name, text in {"target": target, "notes": notes}.items():
+        _check_text(name, text)
     model = get_model_for(caller, slug)
     format_ = _format_of(artifact)
     _check_quota(artifact.size + (sample.size if sample else 0))
@@ -98,6 +104,13 @@ def upload_version(
         record(caller, "version.uploaded", version, sha256=artifact.sha256)
         announce(Kind.INSPECT)
     return version
+
+
+def _check_text(name: str, text: str) -> None:
+    most = LONGEST[name]
+    if "\0" in text or len(text) > most:  # PostgreSQL has no text with a NUL
+        detail = f"“{name}” has at most {most:,} characters, and none of them is NUL."
+        raise Invalid.field(name, "bad_text", detail)
 
 
 def _format_of(artifact: Received) -> str:

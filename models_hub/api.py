@@ -71,14 +71,7 @@ def _text(body: dict[str, Any], name: str, default: str | None = None) -> str:
     value = body.get(name, default)
     if not isinstance(value, str):
         raise Invalid.field(name, "required", f"“{name}” must be given as text.")
-    return _storable(name, value)
-
-
-def _storable(name: str, text: str, most: int = 10_000) -> str:
-    if "\0" in text or len(text) > most:  # PostgreSQL has no such text
-        detail = f"“{name}” has at most {most:,} characters, and none of them is NUL."
-        raise Invalid.field(name, "bad_text", detail)
-    return text
+    return value
 
 
 class ModelView(ApiView):
@@ -105,10 +98,7 @@ class VersionsView(UploadView):
         artifact = required(request, "artifact")
         sample = received(request, "sample")
         form = request._request.POST  # fields only; ``request.data`` would mix in files
-        facts = {
-            "target": _storable("target", form.get("target", ""), 200),
-            "notes": _storable("notes", form.get("notes", "")),
-        }
+        facts = {name: form.get(name, "") for name in ("target", "notes")}
         metrics = _metrics(_field_or_file(request, "metrics"))
 
         def upload() -> Response:

@@ -204,6 +204,13 @@ def test_a_field_that_is_off_is_named(upload: Upload, field: str, value: str) ->
     assert answer.json()["errors"][0]["pointer"] == f"/{field}"
 
 
+def test_the_page_names_a_field_that_is_off_too(api: Client, cast: Cast) -> None:
+    page = cast.browser(cast.alice)
+    for target in ("a\0b", "x" * 201):
+        form = {"artifact": SimpleUploadedFile("model.onnx", ONNX), "target": target}
+        assert page.post("/models/wages/upload", form).status_code == 422
+
+
 def test_metrics_may_come_as_a_file(upload: Upload) -> None:
     answer = upload(metrics=SimpleUploadedFile("metrics.json", b'{"r2": 0.5}'))
     assert answer.json()["metrics"] == {"r2": 0.5}

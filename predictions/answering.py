@@ -16,7 +16,7 @@ from berth.problems import Problem, pointer
 from berth.signature import Coerced, Signature
 from portal.errors import Conflict, Invalid, Unavailable
 from predictions.engine import ENGINE
-from predictions.journal import Journal
+from predictions.journal import SEPARATOR, Journal
 
 JOURNAL = Journal(settings.ENV.home / "journal")
 MOST_NAMED = 20
@@ -122,27 +122,21 @@ def _outputs(signature: Signature, predictions: Predictions) -> dict[str, Any]:
 def _journal(
     question: Question, content: Mapping[str, Any], body: bytes, rows: int, elapsed: float
 ) -> None:
-    request = (
-        orjson.Fragment(question.body)
-        if question.body
-        else {"instances": question.instances, "version": question.version}
+    about = (
+        content["id"],
+        str(question.organisation_id),
+        datetime.now(UTC),
+        content["model"],
+        content["version"],
+        question.source,
+        rows,
+        elapsed,
     )
-    record = orjson.dumps(
-        {
-            "id": content["id"],
-            "organisation": str(question.organisation_id),
-            "at": datetime.now(UTC),
-            "model": content["model"],
-            "version": content["version"],
-            "source": question.source,
-            "rows": rows,
-            "milliseconds": elapsed,
-            "request": request,
-            "response": orjson.Fragment(body),
-        }
+    request = question.body or orjson.dumps(
+        {"instances": question.instances, "version": question.version}
     )
     try:
-        JOURNAL.append(record)
+        JOURNAL.append(SEPARATOR.join((orjson.dumps(about), request, body)))
     except OSError as error:
         raise Unavailable(
             "The answer can't be put on record just now, so it is not given.",

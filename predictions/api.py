@@ -121,8 +121,8 @@ class PredictionView(ApiView):
                 "source": record.source,
                 "rows": record.rows,
                 "milliseconds": record.milliseconds,
-                "request": record.request,
-                "response": record.response,
+                "request": orjson.Fragment(record.request),
+                "response": orjson.Fragment(record.response),
             }
         )
 

@@ -24,8 +24,8 @@ class Prediction(TenantModel):
     source = models.CharField(max_length=32, help_text="the key's id, or the page that asked")
     rows = models.PositiveIntegerField()
     milliseconds = models.FloatField()
-    request = models.JSONField()
-    response = models.JSONField()
+    request = models.TextField(help_text="the JSON that came in, as it came")
+    response = models.TextField(help_text="the JSON that went out, byte for byte")
 
     objects: ClassVar[TenantManager["Prediction"]] = TenantManager()
     gate: ClassVar[GateManager["Prediction"]] = GateManager()

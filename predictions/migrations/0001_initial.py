@@ -54,8 +54,8 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(help_text="the key's id, or the page that asked", max_length=32)),
                 ('rows', models.PositiveIntegerField()),
                 ('milliseconds', models.FloatField()),
-                ('request', models.JSONField()),
-                ('response', models.JSONField()),
+                ('request', models.TextField(help_text='the JSON that came in, as it came')),
+                ('response', models.TextField(help_text='the JSON that went out, byte for byte')),
                 ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='portal.organisation')),
             ],
             options={

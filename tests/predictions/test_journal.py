@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -17,7 +16,7 @@ from django.test import Client
 
 from portal import tenancy
 from predictions import answering
-from predictions.journal import Journal, records_of
+from predictions.journal import SEPARATOR, Journal, records_of
 from predictions.loading import load, load_all
 from predictions.models import JournalFile, Prediction
 from tests.cast import Cast
@@ -129,7 +128,7 @@ def test_a_record_that_cannot_be_kept_stands_in_nobodys_way(
     (good,), _, _ = records_of(path.read_bytes())
     other = good.replace(answered["id"].encode(), str(uuid_utils.uuid7()).encode())
     journal.append(b"\xff")
-    journal.append(other.replace(b'"Oslo"', b'"\\u0000"'))  # which jsonb does not take
+    journal.append(other.replace(b'"wages",1,', b'"wages",99999999999,'))  # no version's number
     journal.append(b'{"id": 1}')
     journal.close()
     ask({"instances": [ROW]})
@@ -195,20 +194,19 @@ sys.stdin.read()
 
 
 def test_a_killed_processs_journal_is_adopted(cast: Cast, tmp_path: Path) -> None:
-    record: dict[str, Any] = {
-        "id": str(UUID(int=7)),
-        "organisation": str(cast.acme.pk),
-        "at": "2026-01-02T03:04:05Z",
-        "model": "wages",
-        "version": 1,
-        "source": "sk_x",
-        "rows": 1,
-        "milliseconds": 0.5,
-        "request": {},
-        "response": {},
-    }
+    named = [
+        str(UUID(int=7)),
+        str(cast.acme.pk),
+        "2026-01-02T03:04:05Z",
+        "wages",
+        1,
+        "sk_x",
+        1,
+        0.5,
+    ]
+    record = SEPARATOR.join((orjson.dumps(named), b"{}", b"{}"))
     process = subprocess.Popen(
-        [sys.executable, "-c", DYING, str(tmp_path), orjson.dumps(record).decode()],
+        [sys.executable, "-c", DYING, str(tmp_path), record.decode()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -1,7 +1,11 @@
 """Uploads on their way in: to a temporary file, bounded in bytes, hashed as they stream."""
 
 import hashlib
+import shutil
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from django.http import HttpRequest
 from portal.errors import Invalid, TooLarge
 from portal.lanes import API
 
+KEPT = timedelta(days=1)  # no request and no task takes that long
 LIMITS: dict[str, int] = {
     "artifact": settings.MAX_ARTIFACT_BYTES,
     "sample": settings.MAX_SAMPLE_BYTES,
@@ -97,3 +102,15 @@ def required(request: HttpRequest, name: str) -> Received:
             name, "required", f"Send the file as the multipart form field “{name}”."
         )
     return file
+
+
+def forget_old() -> int:
+    """Remove what processes that were killed left in FILE_UPLOAD_TEMP_DIR; returns how much."""
+    before = time.time() - KEPT.total_seconds()
+    removed = 0
+    for path in list(settings.FILE_UPLOAD_TEMP_DIR.iterdir()):
+        with suppress(FileNotFoundError):  # its request just ended
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed += 1
+    return removed

@@ -6,7 +6,7 @@ from uuid import UUID
 from celery import shared_task
 
 from models_hub import inspection
-from portal import idempotency, turns
+from portal import idempotency, turns, uploads
 from portal.tenancy import scope
 from portal.turns import Kind
 from predictions.loading import load_all
@@ -62,3 +62,4 @@ def tidy() -> None:
     for organisation in turns.known_organisations():
         with scope(organisation):
             idempotency.forget_old()
+    uploads.forget_old()

@@ -1,12 +1,16 @@
 """Files on their way in: whose are taken at all, and how many."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from tests.cast import Cast
+from workers import tasks
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 
@@ -54,3 +58,18 @@ def test_more_files_than_anything_takes_are_refused(cast: Cast, stored: list[str
     answer = api.post("/api/v1/models/a/versions", files(5))
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+    fresh, left, folder = tmp_path / "fresh", tmp_path / "left", tmp_path / "folder"
+    for file in (fresh, left):
+        file.write_bytes(b"x")
+    folder.mkdir()
+    (folder / "0.parquet").write_bytes(b"x")
+    for old in (left, folder):
+        os.utime(old, (0, 0))
+    tasks.tidy()
+    assert list(tmp_path.iterdir()) == [fresh]

@@ -40,7 +40,8 @@ def migrations() -> str:
 def broker() -> str:
     """What is wrong with Valkey, or ""."""
     try:
-        redis.Redis.from_url(settings.ENV.redis_url, socket_timeout=1).ping()
+        with redis.Redis.from_url(settings.ENV.redis_url, socket_timeout=1) as client:
+            client.ping()
     except redis.RedisError as error:
         return f"Valkey does not answer: {error}"
     return ""

@@ -25,6 +25,7 @@ from portal.errors import Unauthenticated, Unavailable
 from portal.models import ApiKey
 
 ALPHABET = string.digits + string.ascii_letters
+MOST_KNOWN = 10_000
 WRONG = "This key is not valid: it may be mistyped or revoked."
 
 
@@ -115,10 +116,15 @@ class KeyRing:
                 raise Unavailable("Keys can't be checked just now.") from error
             facts = before
         with self._lock:
-            if len(self._known) > 10_000:
-                self._known.clear()
+            if len(self._known) >= MOST_KNOWN:
+                self._make_room()
             self._known[key_id] = (time.monotonic() + self.ttl, facts)
         return facts
+
+    def _make_room(self) -> None:
+        """What was asked for and is no key goes first: guesses must not drive out real keys."""
+        real = {key_id: known for key_id, known in self._known.items() if known[1] is not None}
+        self._known = real if len(real) < MOST_KNOWN // 2 else {}
 
     def forget(self) -> None:
         self._known.clear()

@@ -8,7 +8,7 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 
-from portal.keys import RING
+from portal.keys import RING, new_secret
 from predictions.engine import ENGINE
 from tests.cast import Cast
 from tests.predictions.conftest import Ask
@@ -72,6 +72,17 @@ def test_while_one_asks_a_database_that_hangs_others_are_answered(
     monkeypatch.setattr("predictions.engine._look_up", hang)
     assert ask({"instances": [ROW]}).status_code == 200
     assert inner == [200]
+
+
+def test_guessed_keys_drive_out_no_known_one(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.keys.MOST_KNOWN", 5)
+    ask({"instances": [ROW]})
+    for _ in range(12):
+        guess = Client(headers={"Authorization": f"Bearer {new_secret()[1]}"})
+        assert guess.get("/api/v1/models").status_code == 401
+    with database_away(monkeypatch) as tried:
+        assert ask({"instances": [ROW]}).status_code == 200
+    assert tried == []
 
 
 def test_what_needs_the_database_is_unavailable(

@@ -79,6 +79,12 @@ FAILED = {
     "old line ends": ("a.csv", WHOLE[:500].replace(b"\n", b"\r"), "line_ends"),
     "duplicate names": ("a.csv", b"education,region,education\n1,2,3\n", "duplicate_columns"),
     "many columns": ("a.csv", b",".join(b"c%d" % i for i in range(2_000)), "too_many_columns"),
+    "nul in a name": ("a.csv", b"experience,education,region,a\0b\n1,2,east,3\n", "bad_column"),
+    "nul in json": (
+        "a.jsonl",
+        b'{"experience": 1, "education": 2, "region": "x", "a\\u0000": 1}\n',
+        "bad_column",
+    ),
     "no json": ("a.jsonl", b"hello\nworld\n", "not_json_lines"),
     "missing in json": ("a.jsonl", b'{"experience": 1, "region": "x"}\n', "missing_columns"),
     "nested parquet": (
@@ -135,6 +141,12 @@ def test_nul_and_long_keys_do_not_stop_the_job(run: Run, rows: Callable[..., lis
     first, second = rows(job)
     assert first["key"] == "a\ufffdb"
     assert second["key"] == "k" * 500
+
+
+def test_a_nul_in_a_number_is_an_error_of_its_row(run: Run, rows: Callable[..., list[Any]]) -> None:
+    job = run(HEADER + ROW + b"1\x002,12,east\n" + ROW)
+    assert (job["status"], job["rows_failed"]) == ("partial", 1)
+    assert [row["error"] is None for row in rows(job)] == [True, False, True]
 
 
 def test_infinite_and_missing_numbers_are_errors_of_their_rows(

@@ -63,12 +63,18 @@ def frame_of_texts(rows: Sequence[Sequence[str | None]], errors: dict[int, str])
 
 
 def check_columns(columns: Sequence[str]) -> None:
-    """Raises UnreadableFile for too many columns and for names that stand there twice."""
+    """Raises UnreadableFile for too many columns, for names that stand there twice and for those
+    that hold a NUL, which no database keeps."""
     if len(columns) > MOST_COLUMNS:
         raise UnreadableFile(
             "too_many_columns",
             f"The file has {len(columns):,} columns; a job takes at most {MOST_COLUMNS:,}.",
         )
+    for number, name in enumerate(columns, 1):
+        if "\0" in name:
+            raise UnreadableFile(
+                "bad_column", f"The name of column {number:,} holds a NUL. Rename the column."
+            )
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         named = ", ".join(f"“{name[:60]}”" for name in twice[:5])

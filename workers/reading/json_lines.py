@@ -67,7 +67,7 @@ class JsonLinesReader:
     def _learn(self, name: str) -> None:
         self._known[name] = len(self.columns)
         self.columns.append(name)
-        if len(self.columns) > MOST_COLUMNS:
+        if len(self.columns) > MOST_COLUMNS or "\0" in name:
             check_columns(self.columns)
 
     def _batch(self, objects: list[dict[str, Any] | str], lines: Lines) -> Batch:

@@ -52,6 +52,7 @@ class Child:
     patience: float = 6.0
     account: tuple[int, int] | None = None
     folder: Path | None = None
+    niceness: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -72,6 +73,8 @@ class Child:
                 extra_groups=None if gid is None else [],
                 preexec_fn=end_with_parent(self.signals[0]),
             )
+        if self.niceness:
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, self.niceness)
 
     @property
     def pid(self) -> int:

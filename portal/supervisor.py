@@ -143,15 +143,18 @@ class Supervisor:
         web += ["--blocking-threads", "4"]
         web += ["--workers-kill-timeout", "4", "portal.wsgi:application"]
         celery = ["-m", "celery", "-A", "workers.celery"]
-        worker = ["worker", "--queues", "control,batch,load", "--concurrency", "2"]
-        worker += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
-        beat = ["beat", "--loglevel", "WARNING", "--pidfile="]
+        quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
+        worker = ["worker", "--queues", "control,batch", "--concurrency", "2", *quiet]
+        # Journals are loaded however long the files are that the worker is at. Beat rides along.
+        loader = ["worker", "--queues", "load", "--pool", "solo", "--beat", *quiet]
+        loader += ["--hostname", "loader@%h"]
         self.programs = [
             self._child("web", web),
-            self._child("beat", [*celery, *beat], patience=2.0),
+            self._child("loader", [*celery, *loader], patience=2.0),
             # A warm shutdown lets a task end; a cold one leaves it to whoever comes next.
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),
         ]
+        self.programs[2].niceness = 5  # on one machine, live answers go before files
         for child in self.programs:
             self._start(child)
         wait_until(lambda: is_ready(self.address), self.programs[0], READY_SECONDS, 0.1)

@@ -117,6 +117,8 @@ def storage_backend(url: str, endpoint: str | None = None) -> dict[str, Any]:
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {"location": parts.path, "allow_overwrite": True},
         }
+    from botocore.config import Config  # a fifth of a second that a storage on disk need not pay
+
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -125,6 +127,10 @@ def storage_backend(url: str, endpoint: str | None = None) -> dict[str, Any]:
             "endpoint_url": endpoint,
             "file_overwrite": True,
             "querystring_auth": True,
+            # A storage that hangs must not hold a web thread for minutes.
+            "client_config": Config(
+                connect_timeout=5, read_timeout=30, retries={"max_attempts": 2}
+            ),
         },
     }
 

@@ -11,7 +11,9 @@ from uuid import UUID
 import structlog
 from celery import current_app
 from django.db import connection, transaction
+from kombu import Connection
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from portal import tenancy
 from portal.models import Turn
@@ -19,6 +21,7 @@ from portal.tenancy import current
 
 log = structlog.get_logger()
 Kind = Turn.Kind
+RING_SECONDS = 0.5
 
 
 def announce(kind: Kind) -> None:
@@ -36,10 +39,16 @@ def announce(kind: Kind) -> None:
 
 
 def ring(kind: Kind) -> None:
-    """Tell the workers there may be work. A broker that is away costs under a second."""
+    """Tell the workers there may be work. A broker that is away or mute costs a second: the
+    work is committed, and the sweeper rings again."""
+    options = current_app.conf.broker_transport_options | {
+        "socket_timeout": RING_SECONDS,
+        "socket_connect_timeout": RING_SECONDS,
+    }
     try:
-        current_app.send_task(f"workers.{kind.value}", retry=False, expires=60)
-    except (OperationalError, OSError) as error:
+        with Connection(current_app.conf.broker_url, transport_options=options) as line:
+            current_app.send_task(f"workers.{kind.value}", connection=line, retry=False, expires=60)
+    except (OperationalError, OSError, RedisError) as error:
         log.warning("bell_not_rung", kind=kind.value, error=str(error))
 
 

@@ -18,8 +18,10 @@ import time
 import zlib
 from pathlib import Path
 
+import structlog
 import uuid_utils
 
+log = structlog.get_logger()
 OPEN, READY = ".open", ".ready"
 SEPARATOR = b"\x1f"  # JSON has no place for it but inside a text, and there only escaped
 
@@ -65,12 +67,13 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True)
         new = self.folder / f"{uuid_utils.uuid7()}.new"  # no loader looks at it before it is locked
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(new, flags, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # freed by the kernel when we die
+        descriptor = os.open(new, flags, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # freed by the kernel when we die
         self._path = new.rename(new.with_suffix(OPEN))
+        self._descriptor = descriptor
         self._size = self._synced = 0
         self._opened = time.monotonic()
-        threading.Thread(target=self._tend, args=(self._descriptor,), daemon=True).start()
+        threading.Thread(target=self._tend, args=(descriptor,), daemon=True).start()
 
     def _tend(self, descriptor: int) -> None:
         """Sync while records come; close the file for loading when it is due."""
@@ -86,7 +89,7 @@ class Journal:
                 dirty = self._size > self._synced
                 self._synced = self._size
             if dirty:
-                os.fdatasync(descriptor)
+                _sync(descriptor)
         _hand_over(path, descriptor)  # the next record opens a file of its own meanwhile
 
     def close(self) -> None:
@@ -98,10 +101,23 @@ class Journal:
 
 
 def _hand_over(path: Path, descriptor: int) -> None:
-    """Synced first: a file that is ready is whole."""
-    os.fdatasync(descriptor)
-    os.rename(path, path.with_suffix(READY))
-    os.close(descriptor)
+    """Synced first. Whatever a failing disk says, the lock is given up, so that the file is
+    loaded like a dead process's."""
+    try:
+        _sync(descriptor)
+        os.rename(path, path.with_suffix(READY))
+    except OSError as error:
+        log.error("journal_not_handed_over", file=path.name, error=str(error))
+    finally:
+        os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    """A sync that fails is told and tried again with what comes next."""
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        log.error("journal_not_synced", error=str(error))
 
 
 def records_of(data: bytes) -> tuple[list[bytes], int, int]:

@@ -54,7 +54,7 @@ def _store(chunk: Chunk, outcome: Outcome) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_INCOMING)
         cursor.execute("DELETE FROM pg_temp.incoming")
-        with cursor.copy(_COPY) as copy:
+        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             copy.write(_as_csv(outcome))
         cursor.execute(_INSERT, [chunk.organisation_id, chunk.job_id])
 

@@ -84,6 +84,8 @@ def _open_gate(name: str, value: str) -> Iterator[None]:
 def _setting(name: str, value: str) -> Iterator[None]:
     """Set a transaction-local variable. A rollback restores it; so do we inside an outer block."""
     nested = connection.in_atomic_block
+    if not nested:
+        connection.close_if_unusable_or_obsolete()
     with transaction.atomic(), connection.cursor() as cursor:
         before = ""
         if nested:

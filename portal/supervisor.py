@@ -139,8 +139,9 @@ class Supervisor:
         env = self.env
         web = ["-m", "granian", "--interface", "wsgi", "--host", env.host, "--port", str(env.port)]
         web += ["--workers", str(env.web_workers), "--respawn-failed-workers", "--no-ws"]
-        # Each thread has a database connection, and threads that wait for one GIL slow each other.
-        web += ["--blocking-threads", "4"]
+        # Threads that wait for one GIL slow each other; with only one, a slow sender would hold
+        # the whole process.
+        web += ["--blocking-threads", "2"]
         web += ["--workers-kill-timeout", "4", "portal.wsgi:application"]
         celery = ["-m", "celery", "-A", "workers.celery"]
         quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]

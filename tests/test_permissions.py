@@ -155,8 +155,8 @@ def world(cast: Cast, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
             source="test",
             rows=1,
             milliseconds=1,
-            request={},
-            response={},
+            request="{}",
+            response="{}",
         )
         job = Job.objects.create(
             version=version, filename="x.csv", format="csv", sha256="0", size=1, created_by="x"

@@ -296,8 +296,8 @@ def test_the_overview_draws_the_calls_of_each_hour_with_the_numbers_behind(
                 source="try",
                 rows=2,
                 milliseconds=3.0,
-                request={},
-                response={},
+                request="{}",
+                response="{}",
             )
     page = alice.get("/models/salary")
     assert "Calls in the last 24 hours 3 6 rows" in text(page)

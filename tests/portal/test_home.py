@@ -91,8 +91,8 @@ def _predict(caller: Caller) -> None:
         source="page",
         rows=1,
         milliseconds=1.0,
-        request={},
-        response={},
+        request="{}",
+        response="{}",
     )
 
 

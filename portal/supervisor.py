@@ -146,16 +146,19 @@ class Supervisor:
         celery = ["-m", "celery", "-A", "workers.celery"]
         quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
         worker = ["worker", "--queues", "control,batch", "--concurrency", "2", *quiet]
-        # Journals are loaded however long the files are that the worker is at. Beat rides along.
-        loader = ["worker", "--queues", "load", "--pool", "solo", "--beat", *quiet]
+        # Journals are loaded however long the files are that the worker is at.
+        loader = ["worker", "--queues", "load", "--pool", "solo", *quiet]
         loader += ["--hostname", "loader@%h"]
+        # A process of its own, since a scheduler inside a worker is not started anew when it dies.
+        beat = ["beat", "--loglevel", "WARNING", "--pidfile="]
         self.programs = [
             self._child("web", web),
+            self._child("beat", [*celery, *beat], patience=2.0),
             self._child("loader", [*celery, *loader], patience=2.0),
             # A warm shutdown lets a task end; a cold one leaves it to whoever comes next.
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),
         ]
-        self.programs[2].niceness = 5  # on one machine, live answers go before files
+        self.programs[3].niceness = 5  # on one machine, live answers go before files
         for child in self.programs:
             self._start(child)
         wait_until(lambda: is_ready(self.address), self.programs[0], READY_SECONDS, 0.1)

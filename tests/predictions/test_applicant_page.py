@@ -21,7 +21,7 @@ from portal.models import ApiKey, Organisation
 from predictions.actions import WidgetSettings, close_widget, create_widget, update_widget
 from predictions.architectures import set_active
 from predictions.engine import ENGINE
-from predictions.journal import Journal, records_of
+from predictions.journal import SEPARATOR, Journal, records_of
 from predictions.models import Widget
 from predictions.widget.estimate import rounded, with_unit
 from predictions.widget.facts import WIDGETS
@@ -125,10 +125,14 @@ def test_the_call_is_journaled_under_the_widgets_key(
     visitor.post(f"/w/{key}", GOOD)
     journal.close()
     files = journal.folder.iterdir()
-    records = [json.loads(raw) for file in files for raw in records_of(file.read_bytes())[0]]
-    kept = next(record for record in records if record["source"] == key)
-    assert kept["request"]["instances"] == [{"experience": 12.5, "education": 10, "region": "west"}]
-    assert kept["response"]["predictions"] == [pytest.approx(43_500)]
+    records = [raw.split(SEPARATOR) for file in files for raw in records_of(file.read_bytes())[0]]
+    request, response = next(
+        (json.loads(asked), json.loads(told))
+        for about, asked, told in records
+        if key.encode() in about
+    )
+    assert request["instances"] == [{"experience": 12.5, "education": 10, "region": "west"}]
+    assert response["predictions"] == [pytest.approx(43_500)]
 
 
 def test_it_names_each_field_that_is_off_beside_it_and_in_a_summary(

@@ -13,13 +13,15 @@ from berth.signature import MISSING_STRING, Field, Signature
 
 UNSEEN = "berth-unseen-category"
 RARE = 0.04  # how often a drawn value is missing, unknown or out of range
+ROWS = 2_400  # random ones: of rows that a model refuses, parity can spare some
+WHOLE = 0.3  # how often a number is whole, as people's numbers are
 MAX_EDGES = 60  # edge rows a field
 
 Columns = dict[str, Any]
 Spans = Mapping[str, tuple[float, float]]
 
 
-def draw(signature: Signature, spans: Spans, seed: int, rows: int = 600) -> Columns:
+def draw(signature: Signature, spans: Spans, seed: int, rows: int = ROWS) -> Columns:
     """At least `rows` rows in the Bundle's convention: random ones, then each field's edges.
 
     Random values lie in the field's range or among its choices, now and then just outside, unseen
@@ -70,7 +72,8 @@ def _numbers(field: Field, spans: Spans, random: np.random.Generator, count: int
     if "range" not in field.enforced:
         outside = random.random(count) < RARE
         values[outside] += random.choice([-0.1, 0.1], outside.sum()) * (high - low)
-    return np.rint(values) if field.type == "integer" else values
+    whole = field.type == "integer" or random.random(count) < WHOLE
+    return np.where(whole, np.rint(values), values)
 
 
 def _edges(field: Field, spans: Spans) -> list[Any]:

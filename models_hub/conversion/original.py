@@ -1,5 +1,6 @@
 """Asking the fitted estimator itself: what it predicts for rows in the Bundle's convention."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from sklearn.base import is_classifier
 
 from models_hub.conversion.feed import Feed
 from models_hub.conversion.parity import Answers
+
+MOST_CALLS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,13 @@ class FittedOriginal:
         return bool(_finite(found).all())
 
     def predict(self, columns: Mapping[str, Any]) -> tuple[Answers, Any]:
-        """Its answers, and a mask of the rows that it answers: others raise, or are not finite."""
+        """Its answers, and a mask of the rows that it answers: others raise, or are not finite.
+
+        A row that raises spoils the call for all, so it is found by halving; after `MOST_CALLS`
+        what is still unknown counts as not answered.
+        """
         rows = len(next(iter(columns.values())))
-        good = self._answered(columns, np.arange(rows))
+        good = self._answered(columns, rows)
         taken = {name: values[good] for name, values in columns.items()}
         found = self._predict(taken)
         finite = _finite(found)
@@ -37,19 +44,19 @@ class FittedOriginal:
         mask[good[finite]] = True
         return found.take(finite), mask
 
-    def _answered(self, columns: Mapping[str, Any], rows: Any) -> Any:
-        """The rows that raise no error, found by halving."""
-        if not len(rows):
-            return rows
-        try:
-            self._predict({name: values[rows] for name, values in columns.items()})
-        except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything
-            if len(rows) == 1:
-                return rows[:0]
-            half = len(rows) // 2
-            parts = (rows[:half], rows[half:])
-            return np.concatenate([self._answered(columns, part) for part in parts])
-        return rows
+    def _answered(self, columns: Mapping[str, Any], count: int) -> Any:
+        """The rows that raise no error, in order."""
+        waiting, good, calls = deque([np.arange(count)]), [np.arange(0)], 0
+        while waiting and calls < MOST_CALLS:
+            rows, calls = waiting.popleft(), calls + 1
+            try:
+                self._predict({name: values[rows] for name, values in columns.items()})
+            except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything
+                if len(rows) > 1:
+                    waiting.extend(np.array_split(rows, 2))
+                continue
+            good.append(rows)
+        return np.sort(np.concatenate(good))
 
     def _predict(self, columns: Mapping[str, Any]) -> Answers:
         given = self.feed(columns)

@@ -18,7 +18,10 @@ from berth.signature import Signature
 from models_hub.formats.refusal import Refused
 
 TOLERANCE = 1e-5
-MIN_ROWS = 500
+MIN_ROWS = 2_000
+WORST = 5  # rows that a report shows
+SHOWN_FIELDS = 20
+SHOWN_TEXT = 60
 LATENCY_CALLS = 200
 FLOOR = 1e-3
 TIE = 1e-9
@@ -42,11 +45,13 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """`wrong` is a mask of the rows beyond the tolerance."""
+    """`wrong` is a mask of the rows beyond the tolerance; `worst` are those that differ most, each
+    with its input, the answer that was due and the one that came."""
 
     rows: int
     max_relative_error: float
     wrong: Any
+    worst: tuple[dict[str, Any], ...] = ()
 
     @property
     def mismatches(self) -> int:
@@ -54,11 +59,12 @@ class Parity:
         return int(self.wrong.sum())
 
     def to_json(self) -> dict[str, Any]:
-        """The contract's figures."""
+        """The contract's figures, and `worst`: {input, expected, got, error}, the worst first."""
         return {
             "rows": self.rows,
             "max_relative_error": self.max_relative_error,
             "mismatches": self.mismatches,
+            "worst": list(self.worst),
         }
 
 
@@ -87,8 +93,8 @@ def _spread(predictor: Predictor, columns: Columns, good: Any, rows: int) -> Ans
     return Answers(values if probabilities is not None else values.astype(float), probabilities)
 
 
-def compare(expected: Answers, got: Answers) -> Parity:
-    """Row by row; NaN on either side is a mismatch."""
+def compare(expected: Answers, got: Answers, columns: Columns) -> Parity:
+    """Row by row; NaN on either side is a mismatch. `columns` are the rows, for the report."""
     if expected.probabilities is None or got.probabilities is None:
         error = _relative(expected.values.astype(float), got.values.astype(float))
         wrong = ~(error <= TOLERANCE)
@@ -98,7 +104,36 @@ def compare(expected: Answers, got: Answers) -> Parity:
         differ = np.array([there != here for there, here in pairs], dtype=bool)
         wrong = ~(error <= TOLERANCE) | (differ & ~_tied(expected.probabilities))
     finite = error[np.isfinite(error)]
-    return Parity(len(error), float(finite.max(initial=0.0)), wrong)
+    order = np.lexsort((-np.where(np.isfinite(error), error, np.inf), ~wrong))[:WORST]
+    worst = tuple(_difference(row, expected, got, error, columns) for row in order.tolist())
+    return Parity(len(error), float(finite.max(initial=0.0)), wrong, worst)
+
+
+def _difference(
+    row: int, expected: Answers, got: Answers, error: Any, columns: Columns
+) -> dict[str, Any]:
+    """One row of the report; what is no finite number is None."""
+    found = {
+        "input": {name: _shown(columns[name][row, 0]) for name in list(columns)[:SHOWN_FIELDS]},
+        "expected": _shown(expected.values[row]),
+        "got": _shown(got.values[row]),
+        "error": _shown(error[row]),
+    }
+    if expected.probabilities is not None and got.probabilities is not None:
+        there, here = expected.probabilities[row], got.probabilities[row]
+        place = int(np.argmax(np.nan_to_num(np.abs(there - here), nan=np.inf)))
+        found |= {
+            "expected_probability": _shown(there[place]),
+            "got_probability": _shown(here[place]),
+        }
+    return found
+
+
+def _shown(value: Any) -> Any:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, str):
+        return plain[:SHOWN_TEXT] or None
+    return plain if isinstance(plain, int) or np.isfinite(plain) else None
 
 
 def _tied(probabilities: Any) -> Any:

@@ -1,4 +1,10 @@
-"""From an upload that is open to a graph with its signature, and what the original said."""
+"""From an upload that is open to a graph with its signature, and what the original said.
+
+`Converted` is the outcome. Where `onnx` is None the pipeline has no counterpart in ONNX, or one
+that answers differently: `why_native` says so (code and sentence), and everything else holds all
+the same: the signature stands, and `expected` is what the pipeline answers for the rows, so that
+whatever runs it natively can be held against the same answers.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,25 +17,39 @@ from berth.signature import MISSING_STRING, Field, Output, Signature
 from models_hub.conversion.columns import Column
 from models_hub.conversion.inference import fields_of, replace_fields, settle
 from models_hub.conversion.loading import load
-from models_hub.conversion.parity import Answers, compare, predict
+from models_hub.conversion.parity import Answers, compare, judge, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.sample import Sample
 from models_hub.conversion.spans import span_of
+from models_hub.formats.refusal import Refused
 
 Spans = dict[str, tuple[float, float]]
 Stage = Callable[[str, str], None]
+NATIVE = {"not_convertible", "parity_failed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
     """`onnx` answers `signature`. `expected` is what the original said for those of
-    `parity_rows(signature, spans, sample, seed)` that `mask` keeps."""
+    `parity_rows(signature, spans, sample, seed)` that `mask` keeps.
 
-    onnx: bytes
+    Just one of `onnx` and `why_native` is None. The codes of `why_native`: `not_convertible` (a
+    step without a counterpart, or a graph that does not load) and `parity_failed` (a graph that
+    answered differently here, with the worst rows among its figures).
+    """
+
+    onnx: bytes | None
     signature: Signature
     spans: Spans
     expected: Answers
     mask: Any
+    why_native: Refused | None = None
+
+    def graph(self) -> bytes:
+        """The graph; raises `why_native` where there is none."""
+        if self.onnx is None:
+            raise self.why_native or AssertionError("neither a graph nor a reason")
+        return self.onnx
 
 
 class Original(Protocol):
@@ -65,10 +85,17 @@ class Task:
         signature = settle(signature, spans, self.original.answers)
         inputs = len(signature.inputs)
         self.stage("signature", f"{inputs} inputs, {self.output.kind} of {self.output.name}")
-        onnx = _retyped(build()).SerializeToString()
+        try:
+            onnx = _retyped(build()).SerializeToString()
+            checked = _checked(onnx, signature, spans, rows, self.seed, self.original)
+        except Refused as reason:
+            if reason.code not in NATIVE:
+                raise
+            self.stage("converted", f"not to ONNX: {reason.detail}")
+            agreed = _asked(signature, spans, rows, self.seed, self.original)
+            return Converted(None, signature, spans, *agreed, reason)
         self.stage("converted", f"{len(onnx)} bytes of ONNX")
-        agreed = _agreed(onnx, signature, spans, rows, self.seed, self.original)
-        return Converted(onnx, agreed[0], spans, *agreed[1:])
+        return Converted(onnx, checked[0], spans, *checked[1:])
 
 
 def _retyped(model: ModelProto) -> ModelProto:
@@ -76,30 +103,38 @@ def _retyped(model: ModelProto) -> ModelProto:
     return model
 
 
-def _agreed(
+def _asked(
+    signature: Signature, spans: Spans, sample: Any, seed: int, original: Original
+) -> tuple[Answers, Any]:
+    return original.predict(parity_rows(signature, spans, sample, seed))
+
+
+def _checked(
     onnx: bytes, signature: Signature, spans: Spans, sample: Any, seed: int, original: Original
 ) -> tuple[Signature, Answers, Any]:
     """The signature without missing values that nobody planned for and ONNX takes differently.
 
     Trees answer a missing value even if training had none; a graph that sends it down another
     branch would fail a model for rows that no one means to ask. Such a field stops being nullable.
+    Raises `Refused` (`parity_failed`) where planned rows differ: the judge, who asks again on its
+    own, would find the same, and the graph is not worth sending.
     """
     rows = parity_rows(signature, spans, sample, seed)
     expected, mask = original.predict(rows)
-    unplanned = {f.name for f in signature.inputs if f.nullable and f.required}
-    if not unplanned or not mask.any():
-        return signature, expected, mask
     kept = {name: values[mask] for name, values in rows.items()}
-    wrong = compare(expected, predict(load(onnx, signature), kept)).wrong
-    holes = np.zeros(len(wrong), dtype=bool)
+    if not mask.any():
+        return signature, expected, mask
+    parity = compare(expected, predict(load(onnx, signature), kept), kept)
+    if not parity.mismatches:
+        return signature, expected, mask
+    unplanned = {f.name for f in signature.inputs if f.nullable and f.required}
+    holes = np.zeros(parity.rows, dtype=bool)
     for name in unplanned:
         holes |= (kept[name][:, 0] == MISSING_STRING) | (kept[name][:, 0] != kept[name][:, 0])
-    if not wrong.any() or (wrong & ~holes).any():
-        return signature, expected, mask
+    if (parity.wrong & ~holes).any():
+        judge(parity)
     stricter = replace_fields(signature, lambda field: _without_holes(field, unplanned))
-    rows = parity_rows(stricter, spans, sample, seed)
-    expected, mask = original.predict(rows)
-    return stricter, expected, mask
+    return stricter, *_asked(stricter, spans, sample, seed, original)
 
 
 def _without_holes(field: Field, names: set[str]) -> Field:

@@ -42,12 +42,12 @@ def refusal(message: dict[str, Any]) -> Refused:
     return Refused(
         str(code) if known else "inspection_garbled",
         text(message.get("detail")) or "The inspection refused the file.",
-        _figures(message.get("figures"), depth=2),
+        _figures(message.get("figures"), depth=5),
     )
 
 
 def _figures(value: object, depth: int) -> dict[str, object]:
-    """Figures of a bounded number and depth: numbers, texts, lists of texts, groups of these."""
+    """Figures of a bounded number and depth: numbers, texts, lists and groups of these."""
     if not isinstance(value, dict) or not depth:
         return {}
     few = list(value.items())[:MAX_FACTS]
@@ -58,8 +58,10 @@ def _figure(value: object, depth: int) -> object:
     if isinstance(value, dict):
         return _figures(value, depth - 1)
     if isinstance(value, list):
-        return [text(item, 200) for item in value[:MAX_FACTS]]
-    return value if isinstance(value, int | float) else text(value, 200)
+        return [_figure(item, depth - 1) for item in value[:MAX_FACTS]] if depth else []
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, int | float) else text(value, 200)
 
 
 def claim(message: dict[str, Any]) -> Claim:

@@ -42,7 +42,7 @@ def _judge(voice: Voice, arguments: dict[str, Any], given: BinaryIO) -> None:
     columns = {name: values[kept] for name, values in columns.items()}
     predictor = load(onnx, signature)
     got = predict(predictor, columns)
-    parity = compare(_expected(claim, signature), got)
+    parity = compare(_expected(claim, signature), got, columns)
     judge(parity)
     figures = {
         "parity": parity.to_json(),

@@ -53,4 +53,4 @@ def _told(converted: Converted, facts: dict[str, Any]) -> tuple[dict[str, Any], 
         "kept": np.flatnonzero(converted.mask).tolist(),
         "values": expected.values.tolist(),
         "probabilities": chances,
-    }, converted.onnx
+    }, converted.graph()

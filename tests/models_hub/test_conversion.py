@@ -47,7 +47,8 @@ def judged(converted: Converted, sample: Sample | None = None) -> Parity:
         converted.signature, converted.spans, None if sample is None else sample.rows, SEED
     )
     kept = {name: values[converted.mask] for name, values in rows.items()}
-    parity = compare(converted.expected, predict(load(converted.onnx, converted.signature), kept))
+    got = predict(load(converted.graph(), converted.signature), kept)
+    parity = compare(converted.expected, got, kept)
     judge(parity)
     return parity
 
@@ -69,7 +70,7 @@ def people() -> pd.DataFrame:
 def test_a_regression_converts_and_every_row_agrees(name: str, people: pd.DataFrame) -> None:
     pipeline = zoo.REGRESSIONS[name]().fit(people.drop(columns="wage"), people["wage"])
     parity = judged(converted(pipeline))
-    assert parity.rows >= 500
+    assert parity.rows >= 2_000
     assert parity.max_relative_error <= 1e-5
 
 
@@ -84,7 +85,7 @@ def test_a_classification_converts_and_every_row_agrees(
     labels = zoo.TARGETS[target](people["wage"])
     pipeline = zoo.CLASSIFICATIONS[name]().fit(people.drop(columns="wage"), labels)
     found = converted(pipeline)
-    assert judged(found).rows >= 500
+    assert judged(found).rows >= 2_000
     assert set(found.signature.output.labels or ()) == set(np.asarray(labels).tolist())
 
 
@@ -98,7 +99,9 @@ def test_fresh_rows_through_the_predictor_equal_the_pipelines_own(people: pd.Dat
         {name: None if pd.isna(row[name]) else row[name] for name in names}
         for row in fresh.to_dict("records")
     ]
-    answers = load(found.onnx, found.signature).predict(found.signature.coerce(instances).columns)
+    answers = load(found.graph(), found.signature).predict(
+        found.signature.coerce(instances).columns
+    )
     np.testing.assert_allclose(answers.values, pipeline.predict(fresh), rtol=1e-6)
 
 
@@ -186,7 +189,7 @@ def test_the_pipeline_on_real_wages_agrees_on_every_row_of_the_data() -> None:
     columns = found.signature.coerce_columns(
         {str(name): rows[name].tolist() for name in rows}
     ).columns
-    answers = load(found.onnx, found.signature).predict(columns)
+    answers = load(found.graph(), found.signature).predict(columns)
     np.testing.assert_allclose(answers.values, pipeline.predict(rows), rtol=1e-5)
     assert judged(found, read_sample(zoo.CPS, "wage")).rows > 4000
 
@@ -202,7 +205,7 @@ def test_the_pipeline_on_real_wages_agrees_on_every_row_of_the_data() -> None:
 def test_it_refuses_what_has_no_counterpart(model: Any, code: str, people: pd.DataFrame) -> None:
     fitted = model().fit(people[["education", "grade"]], people["wage"])
     with pytest.raises(Refused) as refusal:
-        converted(fitted)
+        converted(fitted).graph()
     assert refusal.value.code == code
 
 
@@ -227,16 +230,23 @@ def test_a_step_that_converts_wrongly_never_passes(people: pd.DataFrame) -> None
 
 
 def test_one_differing_row_fails_parity_with_its_figures() -> None:
-    expected = Answers(np.linspace(100.0, 200.0, 600))
+    expected = Answers(np.linspace(100.0, 200.0, 2_000))
     got = expected.values.copy()
     got[17] *= 1 + 3e-5
-    parity = compare(expected, Answers(got))
+    parity = compare(expected, Answers(got), {"place": np.arange(2_000.0)[:, None]})
     with pytest.raises(Refused) as refusal:
         judge(parity)
     assert refusal.value.code == "parity_failed"
     figures: Any = refusal.value.figures["parity"]
     assert figures["mismatches"] == 1
     assert figures["max_relative_error"] == pytest.approx(3e-5, rel=1e-3)
+    assert figures["worst"][0] == {
+        "input": {"place": 17.0},
+        "expected": expected.values[17],
+        "got": got[17],
+        "error": pytest.approx(3e-5, rel=1e-3),
+    }
+    assert len(figures["worst"]) == 5
 
 
 def test_drawn_rows_reach_edges_choices_and_missing_values_and_repeat_by_seed() -> None:
@@ -259,7 +269,7 @@ def test_latency_of_one_row_is_measured(people: pd.DataFrame) -> None:
     pipeline = zoo.usual(Ridge()).fit(people.drop(columns="wage"), people["wage"])
     found = converted(pipeline)
     rows = draw(found.signature, found.spans, SEED)
-    assert 0 < latency_ms(load(found.onnx, found.signature), found.signature, rows) < 50
+    assert 0 < latency_ms(load(found.graph(), found.signature), found.signature, rows) < 50
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -21,7 +21,7 @@ FORMATS: dict[str, Format] = {
 def recognise(head: bytes, filename: str) -> Format:
     """The format of a file from its first `HEAD` bytes and its name.
 
-    Raises `Refused`: `file_empty`, `format_unknown`, or `format_mismatch` when the content is not
+    Raises `Refused`: `file_empty`, `format_unknown`, or `type_mismatch` when the content is not
     what the name says.
     """
     if not head:
@@ -32,7 +32,7 @@ def recognise(head: bytes, filename: str) -> Format:
         raise Refused("format_unknown", f"The file's name must end in one of {known}.")
     if not named.matches(head):
         raise Refused(
-            "format_mismatch",
+            "type_mismatch",
             f"The name says {named.name}, the content does not: save the model again and "
             "upload that file unchanged.",
         )

@@ -5,16 +5,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from models_hub.formats.refusal import Refused
+
 #: How many of a file's first bytes `sniff` wants to see.
 HEAD = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`model` is a fitted estimator or an ONNX `ModelProto`; `facts` are for the report."""
+    """`model` is a fitted estimator or an ONNX `ModelProto`; `facts` are for the report.
+    `own_code` says that code out of the file was run: what it predicts is never served outside
+    of the sandbox."""
 
     model: Any
     facts: dict[str, Any]
+    own_code: bool = False
+
+
+def demand_predictor(model: Any) -> None:
+    """Raise `Refused` (`not_a_predictor`) for what is no model at all."""
+    if not hasattr(type(model), "predict"):
+        raise Refused(
+            "not_a_predictor",
+            f"The file holds a {type(model).__name__[:60]}, not a model: save the whole fitted "
+            "pipeline with its final estimator.",
+        )
 
 
 class Format(ABC):
@@ -47,5 +62,9 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def open(self, path: Path) -> Opened:
-        """Inspect the file, then build what it holds. Raises `Refused`."""
+    def open(self, path: Path, own_code: bool = False) -> Opened:
+        """Inspect the file, then build what it holds. Raises `Refused`.
+
+        `own_code` lets a pickle run the code that it brings: for files whose operator and whose
+        organisation both chose so, inside the sandbox and nowhere else. Other formats bring none.
+        """

@@ -21,7 +21,7 @@ class Onnx(Format):
     def inspect(self, path: Path) -> dict[str, Any]:
         return self.open(path).facts
 
-    def open(self, path: Path) -> Opened:
+    def open(self, path: Path, own_code: bool = False) -> Opened:
         # imported here because onnx must never reach the web process
         from models_hub.formats.onnx_vetting import vet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models_hub.formats import archive
-from models_hub.formats.base import Format, Opened
+from models_hub.formats.base import Format, Opened, demand_predictor
 from models_hub.formats.refusal import Refused
 from models_hub.formats.skops_types import TRUSTED
 
@@ -37,15 +37,16 @@ class Skops(Format):
             "skops": str(schema.get("_skops_version", ""))[:20],
         }
 
-    def open(self, path: Path) -> Opened:
+    def open(self, path: Path, own_code: bool = False) -> Opened:
         # imported here because it must never reach the web process
-        from models_hub.formats.trees import check_trees
+        from models_hub.formats.bounds import check_bounds
 
         facts = self.inspect(path)
         with warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
             estimator = _load(path)
-        check_trees(estimator)
+        demand_predictor(estimator)
+        check_bounds(estimator)
         versions = (getattr(note.message, "original_sklearn_version", "") for note in noted)
         saved_by = next(filter(None, versions), "")
         return Opened(

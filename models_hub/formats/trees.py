@@ -1,76 +1,89 @@
-"""Are the trees of an opened model trees?
+"""Are the trees of an opened model trees, and do they ask for columns that rows have?
 
-scikit-learn follows the child and feature numbers in a file without checking them: a crafted one
-reads beyond its memory or never ends. So this runs before the first predict, in the sandbox.
+See `bounds`, which finds them. Every function takes a part of a model and raises `Refused`
+(`model_damaged`), or any error at all for a part whose attributes are of other types.
 """
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from sklearn.tree._tree import Tree
 
 from models_hub.formats.refusal import Refused
 
-_MAX_OBJECTS = 1_000_000
-
-
-def check_trees(estimator: Any) -> None:
-    """Refuse (`model_damaged`) an estimator that holds a tree whose nodes point astray."""
-    for part in _parts(estimator):
-        kind = type(part).__name__
-        if kind == "Tree" and type(part).__module__ == "sklearn.tree._tree":
-            _check(part.children_left, part.children_right, part.feature, part.n_features)
-        elif kind == "TreePredictor":
-            nodes = part.nodes
-            leaf = nodes["is_leaf"].astype(bool)
-            left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in SIDES)
-            _check(left, right, nodes["feature_idx"], np.inf)
-            _check_bitsets(part)
-
-
 SIDES = ("left", "right")
+BITSET = 8  # words of 32 bits: a categorical split knows 256 categories
+CATEGORIES = 256
 
 
-def _check(left: Any, right: Any, feature: Any, features: float) -> None:
+def check_tree_model(model: Any) -> None:
+    """A decision tree: its nodes, and its columns."""
+    tree = model.tree_
+    if type(tree) is not Tree:  # an index of neighbours, and checked as such
+        return
+    _demand(tree.n_features == model.n_features_in_)
+    _check(tree.children_left, tree.children_right, tree.feature, tree.n_features)
+
+
+def check_boosting(ensemble: Any) -> None:
+    """Trees that share their ensemble's columns; one tree a round and output, where the ensemble
+    adds them up in place."""
+    members = ensemble.estimators_
+    own_columns = "estimators_features_" in ensemble.__dict__
+    for member in np.ravel(np.array(members, dtype=object)) if len(members) else ():
+        tree = getattr(member, "__dict__", {}).get("tree_")
+        if tree is not None and not own_columns:
+            _demand(tree.n_features == ensemble.n_features_in_)
+    if isinstance(members, np.ndarray) and "init_" in ensemble.__dict__:
+        _check_rounds(ensemble)
+
+
+def _check_rounds(ensemble: Any) -> None:
+    outputs = ensemble.n_trees_per_iteration_
+    _demand(ensemble.estimators_.ndim == 2 and ensemble.estimators_.shape[1] == outputs)
+    for member in ensemble.estimators_.ravel():
+        _demand(type(member.tree_) is Tree and member.tree_.n_outputs == 1)
+    if ensemble.init_ != "zero":
+        row = np.zeros((1, ensemble.n_features_in_), dtype=np.float32)
+        _demand(ensemble._raw_predict_init(row).shape == (1, outputs))
+
+
+def check_histograms(model: Any) -> None:
+    """A model of HistGradientBoosting: its trees, its columns and its categories."""
+    binned = model._bin_mapper
+    categorical = np.asarray(binned.is_categorical_).astype(bool)
+    features = model.n_features_in_
+    _demand(categorical.shape == (features,) and len(binned.bin_thresholds_) == features)
+    for column in np.flatnonzero(categorical):
+        known = np.asarray(binned.bin_thresholds_[column])
+        _demand(bool(((known >= 0) & (known < CATEGORIES)).all()))
+    for predictor in chain.from_iterable(model._predictors):
+        _check_predictor(predictor, features, categorical)
+
+
+def _check_predictor(predictor: Any, features: int, categorical: Any) -> None:
+    nodes = predictor.nodes
+    leaf = nodes["is_leaf"].astype(bool)
+    left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in SIDES)
+    _check(left, right, nodes["feature_idx"], features)
+    split = nodes["is_categorical"].astype(bool) & ~leaf
+    _demand(bool(categorical[nodes["feature_idx"][split]].all()))
+    for sets in (predictor.binned_left_cat_bitsets, predictor.raw_left_cat_bitsets):
+        _demand(sets.ndim == 2 and sets.shape[1] == BITSET)
+        _demand(not split.any() or int(nodes["bitset_idx"][split].max()) < len(sets))
+
+
+def _check(left: Any, right: Any, feature: Any, features: int) -> None:
     """Every inner node's children come after it, so walking down always ends at a leaf."""
     count, place = len(left), np.arange(len(left))
     inner = left >= 0
-    sound = count > 0 and bool((inner == (right >= 0)).all())
+    _demand(count > 0 and bool((inner == (right >= 0)).all()))
     for child in (left[inner], right[inner]):
-        sound = sound and bool(((child > place[inner]) & (child < count)).all())
-    if not sound or ((feature[inner] < 0) | (feature[inner] >= features)).any():
+        _demand(bool(((child > place[inner]) & (child < count)).all()))
+    _demand(not ((feature[inner] < 0) | (feature[inner] >= features)).any())
+
+
+def _demand(sound: bool) -> None:
+    if not sound:
         raise Refused("model_damaged", "A decision tree in the file points outside itself.")
-
-
-def _check_bitsets(predictor: Any) -> None:
-    nodes = predictor.nodes
-    split = nodes["is_categorical"].astype(bool)
-    rows = min(len(predictor.binned_left_cat_bitsets), len(predictor.raw_left_cat_bitsets))
-    if split.any() and int(nodes["bitset_idx"][split].max()) >= rows:
-        raise Refused("model_damaged", "A categorical split in the file points outside itself.")
-
-
-def _parts(root: Any) -> Iterator[Any]:
-    """Every object reachable through attributes, lists, tuples, dicts and object arrays."""
-    waiting, seen = [root], {id(root)}
-    while waiting:
-        part = waiting.pop()
-        yield part
-        for child in _children(part):
-            if id(child) not in seen:
-                seen.add(id(child))
-                waiting.append(child)
-        if len(seen) > _MAX_OBJECTS:
-            raise Refused("model_too_large", "The file holds more than a million objects.")
-
-
-def _children(part: Any) -> list[Any]:
-    if isinstance(part, dict):
-        found = list(part.values())
-    elif isinstance(part, list | tuple):
-        found = list(part)
-    elif isinstance(part, np.ndarray):
-        found = part.ravel().tolist() if part.dtype == object else []
-    else:
-        found = list(getattr(part, "__dict__", {}).values())
-    return [child for child in found if not isinstance(child, str | int | float | bool | None)]

@@ -139,17 +139,16 @@ def test_an_onnx_file_becomes_a_sealed_version(inspected: Upload) -> None:
     assert names == {"education", "experience", "city", "level"}
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("model.joblib", pickle.dumps(7)), ("model.pkl", pickle.dumps(7))],
-)
-def test_a_pickle_is_refused_with_the_way_to_save_it(
-    inspected: Upload, name: str, content: bytes
-) -> None:
-    version = inspected(content, name)
-    assert version["status"] == "refused"
-    assert version["refusal"]["code"] == "pickle_not_accepted_yet"
-    assert "skops.io.dump(" in version["refusal"]["detail"]
+@pytest.mark.parametrize("name", ["model.joblib", "model.pkl"])
+def test_a_pickled_pipeline_becomes_a_sealed_version(inspected: Upload, name: str) -> None:
+    version = inspected(pickle.dumps(pipelines.wages().pipeline), name)
+    assert (version["status"], version["refusal"]) == ("ready", None), version
+    assert version["format"] == ("joblib" if name.endswith(".joblib") else "pickle")
+
+
+def test_a_pickle_without_a_model_is_refused(inspected: Upload) -> None:
+    version = inspected(pickle.dumps(7), "model.pkl")
+    assert (version["status"], version["refusal"]["code"]) == ("refused", "not_a_predictor")
     assert version["report"]["stages"][-1]["status"] == "failed"
     assert (version["signature"], version["bundle_sha256"]) == (None, None)
 
@@ -157,9 +156,9 @@ def test_a_pickle_is_refused_with_the_way_to_save_it(
 WRONG = [
     ("model.txt", b"hello", "format_unknown"),
     ("model", b"hello", "format_unknown"),
-    ("model.onnx", b"PK\x03\x04 is a zip", "format_mismatch"),
-    ("model.skops", b"\x80\x04 is a pickle", "format_mismatch"),
-    ("model.joblib", b"plain text", "format_mismatch"),
+    ("model.onnx", b"PK\x03\x04 is a zip", "type_mismatch"),
+    ("model.skops", b"\x80\x04 is a pickle", "type_mismatch"),
+    ("model.joblib", b"plain text", "type_mismatch"),
     ("model.onnx", b"", "empty_file"),
 ]
 

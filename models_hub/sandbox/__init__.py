@@ -6,6 +6,7 @@ that came out, draws the rows itself and compares. Nothing is loaded in the call
 """
 
 from models_hub.sandbox.launch import Inspection, Stage, inspect
-from models_hub.sandbox.process import Limits
+from models_hub.sandbox.limits import Limits
+from models_hub.sandbox.process import NoSandbox
 
-__all__ = ["Inspection", "Limits", "Stage", "inspect"]
+__all__ = ["Inspection", "Limits", "NoSandbox", "Stage", "inspect"]

@@ -1,52 +1,105 @@
-"""The first program inside: trusted, small, and done before the first hostile byte is read.
+"""The first program inside: trusted, and done before the first hostile byte is read.
 
-Started as `python -I -B first.py CONFIG`. It limits itself, imports the named
-job, waits for the parent's word, and runs it. The walls
-that need the kernel's help (namespaces, Landlock, seccomp) belong here too.
+Started as `python -I -B first.py CONFIG`. It gives its rights up, limits itself, imports the named
+job, closes the last wall, says so, and runs the job. Requests come by standard input; what the
+job says goes into a pipe of its own, so that nothing printed can be taken for a result.
 """
 
-import ctypes
 import json
 import os
 import resource
-import signal
 import sys
 from importlib import import_module
-
-PR_SET_PDEATHSIG = 1
-PR_SET_NO_NEW_PRIVS = 38
+from pathlib import Path
+from threading import Thread
+from typing import Any
 
 
 def main() -> None:
-    """Take the limits of CONFIG (JSON), then hand over to the job with the result's pipe."""
+    """Raise the walls that CONFIG (JSON) asks for, then hand over to the job."""
     config = json.loads(sys.argv[1])
-    _die_with(config["parent"])
-    _limit(config["limits"])
     sys.path[:0] = config["roots"]
-    job = import_module(f"models_hub.sandbox.{config['job']}")
-    sys.stdin.buffer.read()  # its end is the parent's word to begin
-    with os.fdopen(config["given"], "rb") as given, os.fdopen(config["pipe"], "wb") as pipe:
-        given.seek(0)
-        job.run(config["arguments"], given, pipe)
+    _raise_walls(config)
+    job = import_module(config["job"])
+    if config.get("filter"):
+        _filter()
+    with os.fdopen(config["pipe"], "wb") as pipe:
+        _say_ready(pipe)
+        job.run(config["arguments"], sys.stdin.buffer, pipe)
 
 
-def _die_with(parent: int) -> None:
-    """Be killed when the launching thread ends, and gain no privileges by any exec."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked
+def _raise_walls(config: dict[str, Any]) -> None:
+    """All walls but the inner filter, under which nothing more could be raised.
+
+    Before the job's imports, since Landlock holds for this thread and those that it starts.
+    """
+    # imported here because the path to it has only just been set
+    from models_hub.sandbox import kernel
+
+    if "user" in config:
+        kernel.become(config["user"], reads_everything=config.get("reads_everything", False))
+    if sys.platform == "linux":
+        kernel.die_with_parent()
+        kernel.forgo_privileges()
+    if os.getppid() != config.get("parent", os.getppid()):  # it died before we asked
         os._exit(1)
+    _limit(config["limits"])
+    if walls := config.get("landlock"):
+        kernel.landlock(map(Path, walls["paths"]), walls["files"])
+        _overlook_proc()
+    if config.get("filter"):
+        _limit_threads(config["threads"])
+
+
+def _overlook_proc() -> None:
+    """Landlock hides what is in /proc but not that it is there, and threadpoolctl, which
+    scikit-learn calls, would rather fail than look elsewhere."""
+    import threadpoolctl  # only where it is needed: most children never load scikit-learn
+
+    threadpoolctl._HAS_PROCFS = False
 
 
 def _limit(limits: dict[str, int]) -> None:
     for name, value in limits.items():
-        kind = getattr(resource, f"RLIMIT_{name}")
+        kind = getattr(resource, f"RLIMIT_{name}", None)
+        if kind is None:  # not every system has each of them
+            continue
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         # at the soft limit of CPU a signal comes that names the reason, at the hard one SIGKILL
         soft = max(value - 1, 1) if name == "CPU" else value
         resource.setrlimit(kind, (soft, value))
+
+
+def _limit_threads(most: int) -> None:
+    """Let this user have `most` threads, or twice what it has where the user has more already.
+
+    The kernel counts a user's threads everywhere and does not tell; so it is tried.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    while True:
+        resource.setrlimit(resource.RLIMIT_NPROC, (most // 2, hard))
+        try:
+            thread = Thread(target=int)
+            thread.start()
+        except RuntimeError:
+            most *= 2
+        else:
+            thread.join()
+            resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+            return
+
+
+def _filter() -> None:
+    from models_hub.sandbox import filters, kernel
+
+    kernel.seccomp(filters.inner(os.getpid()))
+
+
+def _say_ready(pipe: Any) -> None:
+    from models_hub.sandbox import frames
+
+    frames.write_json(pipe, {"event": "ready"})
 
 
 if __name__ == "__main__":

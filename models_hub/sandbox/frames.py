@@ -30,6 +30,15 @@ def _write(stream: BinaryIO, kind: bytes, payload: bytes) -> None:
     stream.flush()
 
 
+def read(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+    """The next message (kind, payload) of a stream that we wrote ourselves; None at its end."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    kind, length = HEADER.unpack(header)
+    return kind, stream.read(length)
+
+
 def parse(payload: bytes) -> dict[str, Any]:
     """A JSON message that a stranger wrote; raises `Garbled`."""
     try:
@@ -46,6 +55,11 @@ class Reader:
 
     def __init__(self, limit: int) -> None:
         self._limit, self._total, self._buffer = limit, 0, bytearray()
+
+    @property
+    def holds_more(self) -> bool:
+        """Whether bytes came behind the messages given so far."""
+        return bool(self._buffer)
 
     def feed(self, chunk: bytes) -> Iterator[tuple[bytes, bytes]]:
         """(kind, payload) of each message that the chunk completes; raises `Garbled`."""

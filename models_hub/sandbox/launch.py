@@ -10,9 +10,14 @@ from typing import Any
 
 from berth.signature import Signature
 from models_hub.formats import FORMATS, Refused
-from models_hub.sandbox import claims, frames, process
-from models_hub.sandbox.process import Limits
+from models_hub.sandbox import claims, forms, frames
+from models_hub.sandbox.forms import Form
+from models_hub.sandbox.limits import Limits
+from models_hub.sandbox.process import Child, NoSandbox
 
+OPENING, JUDGING = "models_hub.sandbox.opening", "models_hub.sandbox.judging"
+#: Formats that describe a model and have no way to bring a program.
+WITHOUT_CODE = {"onnx"}
 #: `on_stage(name, status, detail, seconds)`; status is "running", then "done". A stage that fails
 #: stays running: the refusal that `inspect` raises ends it.
 OnStage = Callable[[str, str, str, float], None]
@@ -44,6 +49,8 @@ class Inspection:
     golden: dict[str, Any]
     facts: dict[str, str]
     stages: tuple[Stage, ...]
+    form: str
+    """The sandbox's form in which the file was opened."""
     runtime: str = "onnx"
 
     @property
@@ -54,6 +61,7 @@ class Inspection:
             "parity": self.parity,
             "latency": self.latency,
             "facts": self.facts,
+            "sandbox": {"form": self.form},
         }
 
 
@@ -65,25 +73,31 @@ def inspect(
     target: str | None = None,
     on_stage: OnStage | None = None,
     limits: Limits | None = None,
+    form: Form | None = None,
 ) -> Inspection:
     """Open, convert and compare the upload at `path` in child processes.
 
     `format` is a name out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` the
     name of its column to predict. The stages `inspected`, `signature`, `converted` and `compared`
-    are told to `on_stage` as they begin and end. Raises `Refused` for every sort of failure.
+    are told to `on_stage` as they begin and end. `form` is by default the first that this machine
+    seems to have. Raises `Refused` for whatever is wrong with the upload, `NoSandbox` when the
+    form can't be had or is no wall against the code that such a file can bring.
     """
     if format not in FORMATS:
         raise Refused("format_unknown", f"There is no format {format!r}.")
     limits, course = limits or Limits(), _Course(on_stage or _nobody)
-    rows = None if sample is None else str(sample.resolve())
+    form = form or forms.first_available()
+    if not form.holds_code and format not in WITHOUT_CODE:
+        raise NoSandbox(f"A {format} file can bring code, and no sandbox is in use here.")
+    samples = {} if sample is None else {"sample": sample}
     # The seed decides the rows that are compared; it is ours, and new each time.
-    shared = {"sample": rows, "target": target, "seed": secrets.randbits(32)}
-    arguments = {"path": str(path.resolve()), "format": format, **shared}
+    shared = {"sample": None, "target": target, "seed": secrets.randbits(32)}
+    arguments = {"format": format, **shared}
     course.begin()
     # Both start now: the judge's imports are done by the time it is needed.
     with (
-        process.Child("opening", arguments, limits) as opener,
-        process.Child("judging", shared, limits) as judge,
+        Child(OPENING, arguments, limits, form, {"path": path, **samples}) as opener,
+        Child(JUDGING, shared, limits, form, samples) as judge,
     ):
         told, onnx = _ask(course, opener)
         claim = claims.claim(told)
@@ -91,7 +105,13 @@ def inspect(
     course.check_complete()
     figures = claims.figures(verdict)
     return Inspection(
-        format, onnx, claim.signature, **figures, facts=claim.facts, stages=tuple(course.stages)
+        format,
+        onnx,
+        claim.signature,
+        **figures,
+        facts=claim.facts,
+        stages=tuple(course.stages),
+        form=form.name,
     )
 
 
@@ -129,7 +149,7 @@ class _Course:
             raise claims.garbled("stages of it are missing")
 
 
-def _ask(course: _Course, child: process.Child, given: bytes = b"") -> tuple[dict[str, Any], bytes]:
+def _ask(course: _Course, child: Child, given: bytes = b"") -> tuple[dict[str, Any], bytes]:
     """Let a child do its job: its result and the bytes behind it. Raises `Refused`."""
     result: dict[str, Any] | None = None
     payload: bytes | None = None

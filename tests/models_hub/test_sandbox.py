@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-import time
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 
 from models_hub.formats import Refused
-from models_hub.sandbox import Inspection, Limits, claims, frames, inspect, process
+from models_hub.sandbox import Inspection, Limits, claims, frames, inspect, layout
+from models_hub.sandbox.forms import FORMS, Form
+from models_hub.sandbox.process import ENVIRONMENT, Child
 from tests.models_hub import zoo
 
-PROBES = """
+ATTACK = """
 import json, os, sys, time
 from models_hub.sandbox import frames
 
@@ -34,25 +36,40 @@ def regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a few lines of Python inside, as the job of a child."""
-    room = tmp_path / "root" / "models_hub" / "sandbox"
-    room.mkdir(parents=True)
-    (room / "probe.py").write_text(PROBES)
-    # the package's own folders stay first; the probe is found through an extended path
-    (tmp_path / "root" / "sitecustomize.py").write_text("")
-    first = tmp_path / "first.py"
-    hook = f"import models_hub.sandbox as room; room.__path__.append({str(room)!r})\n"
-    text = process.FIRST.read_text()
-    first.write_text(text.replace("    job = import_module", f"    {hook}    job = import_module"))
-    monkeypatch.setattr(process, "FIRST", first)
+@pytest.fixture(params=["bubblewrap", "landlock"])
+def form(request: pytest.FixtureRequest, require: Any) -> Form:
+    """Each form that keeps code in."""
+    if request.param == "bubblewrap":
+        require("bwrap")
+    found = FORMS[request.param]
+    if missing := found.unavailable():
+        pytest.skip(missing)
+    return found
 
-    def run(code: str, **limits: Any) -> list[dict[str, Any]]:
-        with process.Child("probe", {"code": code}, Limits(**limits)) as child:
-            return [frames.parse(payload) for _, payload in child.messages()]
+
+@pytest.fixture
+def probe(form: Form, attacks: None) -> Any:
+    """Runs a few lines of Python inside, as the job of a child."""
+
+    def run(code: str, given: bytes = b"", **limits: Any) -> list[dict[str, Any]]:
+        with Child("attack", {"code": code}, Limits(**limits), form) as child:
+            return [frames.parse(payload) for _, payload in child.messages(given)]
 
     return run
+
+
+@pytest.fixture
+def attacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module `attack`, a job that runs what it is told, can be imported inside."""
+    folder = tmp_path / "attacks"
+    folder.mkdir()
+    (folder / "attack.py").write_text(ATTACK)
+    for path in (folder, *folder.parents):  # pytest's own folders are closed to others
+        if path.owner() == tmp_path.owner() and path.is_relative_to(tempfile.gettempdir()):
+            path.chmod(path.stat().st_mode | 0o011)
+    folder.chmod(0o755)
+    monkeypatch.setattr(layout, "ROOTS", (*layout.ROOTS, folder))
+    monkeypatch.setattr(layout, "CODE", (*layout.CODE, folder))
 
 
 def tell(expression: str) -> str:
@@ -138,7 +155,7 @@ def test_no_secret_of_the_parent_is_in_the_childs_environment(
     monkeypatch.setenv("DATABASE_URL", "postgres://secret")
     monkeypatch.setenv("SECRET_KEY", "secret")
     (answer,) = probe(tell("dict(os.environ)"))
-    assert answer["told"].items() >= process.ENVIRONMENT.items()
+    assert answer["told"].items() >= ENVIRONMENT.items()
     assert not {"DATABASE_URL", "SECRET_KEY", "HOME", "PATH"} & answer["told"].keys()
 
 
@@ -186,25 +203,6 @@ def test_a_child_that_misbehaves_ends_in_a_refusal(
     with pytest.raises(Refused) as refusal:
         probe(code, **limits)
     assert refusal.value.code == expected
-
-
-def test_nothing_of_a_childs_group_survives(probe: Any) -> None:
-    code = f"""
-grandchild = os.fork()
-if grandchild == 0:
-    time.sleep(60)
-{tell("grandchild")}
-pipe.flush(); time.sleep(60)"""
-    with process.Child("probe", {"code": code}, Limits(wall=20)) as child:
-        (_, payload) = next(child.messages())
-        grandchild = frames.parse(payload)["told"]
-        os.kill(grandchild, 0)
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{grandchild}").exists() and time.monotonic() < deadline:
-        if "State:\tZ" in Path(f"/proc/{grandchild}/status").read_text():
-            return
-        time.sleep(0.05)
-    assert not Path(f"/proc/{grandchild}").exists()
 
 
 def test_a_result_without_its_stages_or_with_a_false_shape_is_not_believed() -> None:

@@ -1,0 +1,32 @@
+"""What one child may use."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds.
+
+    `cpu` None is no limit of processor time, for a child that serves until it is ended. `output`
+    bounds what is printed, `result` what is answered: both to one question, or to the only one.
+    """
+
+    wall: float = 120.0
+    cpu: int | None = 100
+    memory: int = 3 << 30
+    threads: int = 32
+    open_files: int = 64
+    output: int = 1 << 16
+    result: int = 256 << 20
+
+    def rlimits(self) -> dict[str, int]:
+        """By the names of `resource`, without RLIMIT_. Threads are counted otherwise."""
+        limits = {
+            "AS": self.memory,
+            "NOFILE": self.open_files,
+            "FSIZE": 0,
+            "CORE": 0,
+            "MEMLOCK": 0,
+            "MSGQUEUE": 0,
+        }
+        return limits if self.cpu is None else {**limits, "CPU": self.cpu + 1}

@@ -23,14 +23,15 @@ class Onnx(Format):
 
     def open(self, path: Path, own_code: bool = False) -> Opened:
         # imported here because onnx must never reach the web process
-        from models_hub.formats.onnx_vetting import vet
+        from models_hub.formats.onnx_vetting import parse, vet
 
         data = path.read_bytes()
         if not self.matches(data[:16]):
             raise Refused("onnx_corrupt", "This is not an ONNX file.")
         model = vet(data)
+        claimed = parse(data)
         facts = {
-            "producer": f"{model.producer_name} {model.producer_version}".strip()[:100],
+            "producer": f"{claimed.producer_name} {claimed.producer_version}".strip()[:100],
             "nodes": len(model.graph.node),
             "inputs": len(model.graph.input),
         }

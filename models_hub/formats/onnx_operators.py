@@ -8,7 +8,8 @@ or draws random numbers; nothing that makes a small file produce an unbounded te
 _STANDARD = """
 Abs Add And ArgMax ArgMin Cast Ceil Clip Concat Constant ConstantOfShape Cos Cosh CumSum Div Dropout
 Elu Equal Erf Exp Flatten Floor Gather GatherElements GatherND Gelu Gemm Greater GreaterOrEqual
-Identity IsInf IsNaN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Min
+Identity IsInf IsNaN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization
+MatMul Max Min
 Mod Mul Neg Not Or Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin
 ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Sin Sinh Slice
 Softmax Softplus Split Sqrt Squeeze Sub Sum Tan Tanh TopK Transpose Unsqueeze Where Xor

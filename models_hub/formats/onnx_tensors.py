@@ -30,6 +30,8 @@ def check_tensor(tensor: Any) -> int:
             "onnx_external_data",
             "The model keeps its weights in another file. Save it with all weights inside.",
         )
+    if tensor.HasField("segment"):
+        raise Refused("onnx_tensor_invalid", "A tensor is only a segment of another.")
     if any(size < 0 for size in tensor.dims):
         raise Refused("onnx_tensor_invalid", "A tensor has a negative dimension.")
     count: int = math.prod(tensor.dims)
@@ -50,6 +52,11 @@ def _held(tensor: Any) -> float:
     return len(getattr(tensor, _FIELDS.get(tensor.data_type, "int32_data")))
 
 
+MODES = frozenset(
+    b"BRANCH_" + comparison for comparison in (b"LEQ", b"LT", b"GTE", b"GT", b"EQ", b"NEQ")
+) | {b"LEAF"}
+
+
 def check_tree(node: Any) -> None:
     """`Refused` (`onnx_tree_invalid`) unless a TreeEnsemble node describes finite trees."""
     attributes = {attribute.name: attribute for attribute in node.attribute}
@@ -65,6 +72,11 @@ def check_tree(node: Any) -> None:
     }
     if len(place) != len(modes):
         raise _tree("a node is there twice")
+    if not MODES.issuperset(modes):
+        raise _tree("a node compares in a way that is unknown")
+    for name in ("nodes_hitrates", "nodes_missing_value_tracks_true"):
+        if name in attributes and _length(attributes, name) not in (0, len(modes)):
+            raise _tree("its attributes disagree")
     _check_edges(attributes, keys[0], modes, place)
     _check_leaves(attributes, "Classifier" in node.op_type, place)
 
@@ -98,6 +110,8 @@ def _check_leaves(attributes: Any, classifier: bool, place: dict[Any, int]) -> N
         targets = targets or len(attributes["classlabels_strings"].strings)
     else:
         targets = attributes["n_targets"].i if "n_targets" in attributes else 1
+    if not 0 < targets <= 100_000 or _length(attributes, "base_values") not in (0, 1, targets):
+        raise _tree("its outputs are out of bounds")
     if len(ids) and (ids.min() < 0 or ids.max() >= targets):
         raise _tree("a leaf names an output that is not there")
     if any(key not in place for key in zip(trees.tolist(), nodes.tolist(), strict=True)):
@@ -111,7 +125,7 @@ def _numbers(attributes: Any, name: str) -> Any:
 
 def _length(attributes: Any, name: str) -> int:
     if name in attributes:
-        return len(attributes[name].floats)
+        return max(len(attributes[name].floats), len(attributes[name].ints))
     tensor = f"{name}_as_tensor"
     return math.prod(attributes[tensor].t.dims) if tensor in attributes else 0
 

@@ -16,8 +16,6 @@ from models_hub.sandbox.limits import Limits
 from models_hub.sandbox.process import Child, NoSandbox
 
 OPENING, JUDGING = "models_hub.sandbox.opening", "models_hub.sandbox.judging"
-#: Formats that describe a model and have no way to bring a program.
-WITHOUT_CODE = {"onnx"}
 #: `on_stage(name, status, detail, seconds)`; status is "running", then "done". A stage that fails
 #: stays running: the refusal that `inspect` raises ends it.
 OnStage = Callable[[str, str, str, float], None]
@@ -74,6 +72,7 @@ def inspect(
     on_stage: OnStage | None = None,
     limits: Limits | None = None,
     form: Form | None = None,
+    trusted: bool = False,
 ) -> Inspection:
     """Open, convert and compare the upload at `path` in child processes.
 
@@ -81,13 +80,14 @@ def inspect(
     name of its column to predict. The stages `inspected`, `signature`, `converted` and `compared`
     are told to `on_stage` as they begin and end. `form` is by default the first that this machine
     seems to have. Raises `Refused` for whatever is wrong with the upload, `NoSandbox` when the
-    form can't be had or is no wall against the code that such a file can bring.
+    form can't be had or is no wall against the code that such a file can bring; `trusted` says
+    that we made this one ourselves.
     """
     if format not in FORMATS:
         raise Refused("format_unknown", f"There is no format {format!r}.")
     limits, course = limits or Limits(), _Course(on_stage or _nobody)
     form = form or forms.first_available()
-    if not form.holds_code and format not in WITHOUT_CODE:
+    if FORMATS[format].brings_code and not (form.holds_code or trusted):
         raise NoSandbox(f"A {format} file can bring code, and no sandbox is in use here.")
     samples = {} if sample is None else {"sample": sample}
     # The seed decides the rows that are compared; it is ours, and new each time.
@@ -99,9 +99,9 @@ def inspect(
         Child(OPENING, arguments, limits, form, {"path": path, **samples}) as opener,
         Child(JUDGING, shared, limits, form, samples) as judge,
     ):
-        told, onnx = _ask(course, opener)
+        told, graph = _ask(course, opener)
         claim = claims.claim(told)
-        verdict, _ = _ask(course, judge, _packed(told, onnx))
+        verdict, onnx = _ask(course, judge, _packed(told, graph))
     course.check_complete()
     figures = claims.figures(verdict)
     return Inspection(

@@ -41,6 +41,8 @@ class Format(ABC):
 
     name: ClassVar[str]
     extensions: ClassVar[tuple[str, ...]]
+    brings_code: ClassVar[bool] = True
+    """Whether opening such a file can run what its author wrote: never without a sandbox."""
 
     @abstractmethod
     def matches(self, head: bytes) -> bool:

@@ -14,6 +14,7 @@ IR_VERSION = b"\x08"
 class Onnx(Format):
     name = "onnx"
     extensions = (".onnx",)
+    brings_code = False
 
     def matches(self, head: bytes) -> bool:
         return len(head) > 8 and head[:1] == IR_VERSION and 3 <= head[1] <= 13

@@ -5,6 +5,7 @@ from typing import Any
 
 from models_hub.formats import compression
 from models_hub.formats.base import Format, Opened, demand_predictor
+from models_hub.formats.haste import READING_SECONDS, at_most
 from models_hub.formats.refusal import Refused
 
 PICKLE = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
@@ -28,7 +29,8 @@ class _Pickled(Format):
         data = compression.unpacked(path)
         facts = self._facts(path, data)
         try:
-            model, saved_by = read(data)
+            with at_most(READING_SECONDS):
+                model, saved_by = read(data)
         except Refused as refusal:
             if own_code and refusal.code == "own_code":
                 return _with_code(data, facts, refusal)

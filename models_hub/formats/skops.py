@@ -11,7 +11,8 @@ from models_hub.formats.refusal import Refused
 from models_hub.formats.skops_types import TRUSTED
 
 MAX_SCHEMA = 64 << 20  # bytes
-MAX_NODES = 2_000_000
+MAX_VALUES = 4_000_000
+MAX_NODES = 300_000  # of 2 kB each once skops has them; 500 boosted trees have 35,000
 SCHEMA = "schema.json"
 FORBIDDEN_LOADERS = {"OperatorFuncNode", "MethodNode"}
 
@@ -31,6 +32,7 @@ class Skops(Format):
         members = {entry.filename for entry in entries}
         for node in _nodes(schema):
             _check_node(node, members)
+        _walked(schema, {})
         return {
             "members": len(entries),
             "estimator": str(schema.get("__class__", ""))[:100],
@@ -75,13 +77,35 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
     while waiting:
         value, depth = waiting.pop()
         count += 1
-        if count > MAX_NODES or depth > archive.MAX_DEPTH:
-            raise Refused("archive_bomb", "The archive's schema is too large or nested too deep.")
+        if count > MAX_VALUES or depth > archive.MAX_DEPTH:
+            raise _bomb()
         if isinstance(value, dict):
             yield value
             waiting += [(child, depth + 1) for child in value.values()]
         elif isinstance(value, list):
             waiting += [(child, depth + 1) for child in value]
+
+
+def _walked(value: Any, known: dict[Any, int]) -> int:
+    """How many nodes skops meets as it walks, which does not see that it was there before: a node
+    that stands under a known number counts with all that was below it the first time."""
+    if isinstance(value, list):
+        return sum(_walked(child, known) for child in value)
+    if not isinstance(value, dict):
+        return 0
+    number = value.get("__id__")
+    if isinstance(number, int) and number in known:
+        return known[number]
+    count = 1 + sum(_walked(child, known) for child in value.values())
+    if count > MAX_NODES:
+        raise _bomb()
+    if isinstance(number, int):
+        known[number] = count
+    return count
+
+
+def _bomb() -> Refused:
+    return Refused("archive_bomb", "The archive's schema is too large or nested too deep.")
 
 
 def _check_node(node: dict[str, Any], members: set[str]) -> None:
@@ -103,6 +127,7 @@ def _untrusted(path: Path) -> Refused:
 
     # The file's own answer serves the message alone; it is never passed on as trust.
     foreign = [name for name in get_untrusted_types(file=path) if name not in TRUSTED]
+    foreign = ["".join(sign for sign in name if sign.isprintable())[:120] for name in foreign]
     names = ", ".join(foreign[:5])[:300]
     return Refused(
         "type_not_trusted",

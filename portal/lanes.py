@@ -6,30 +6,61 @@ prediction does.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
+import uuid_utils
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
 from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
 from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
-from django.utils.module_loading import import_string
 
 API = "/api/v1/"
 View = Callable[[HttpRequest], HttpResponseBase]
 
 
+class Application(WSGIHandler):
+    """A web process's WSGI application: Django's, but that the API's calls meet neither
+    ``MIDDLEWARE`` nor the signals around a request. Create one once Django is set up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._api = api_lane()
+        # Django looks after its database connections around every request, for a live prediction
+        # at a tenth of its cost and for nothing. This leaves it to those who use a connection: the
+        # pages' lane, and `tenancy` where a scope opens.
+        request_started.disconnect(close_old_connections)
+        request_finished.disconnect(close_old_connections)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Bytes in pieces, as WSGI has it."""
+        if not environ.get("PATH_INFO", "").startswith(API):
+            return super().__call__(environ, start_response)
+        request = WSGIRequest(environ)
+        response = self._api(request)
+        request.close()  # the files that came with it
+        pieces: Any = response
+        if isinstance(response, HttpResponse):
+            response.headers["Content-Length"] = str(len(response.content))
+            pieces = (response.content,)
+        start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
+        return pieces
+
+
 class ApiLane:
-    """The outermost middleware: what asks the API goes through ``API_MIDDLEWARE`` to its view and
-    meets nothing else of ``MIDDLEWARE``. A middleware's ``process_view`` is not called there."""
+    """The outermost middleware: the API's lane for who calls by another handler (Django's test
+    client), and the whole lane's care for its database connections."""
 
     def __init__(self, get_response: View) -> None:
         self.pages = get_response
-        self.api = _answering(_view)
-        for path in reversed(settings.API_MIDDLEWARE):
-            self.api = _answering(import_string(path)(self.api))
+        self.api = api_lane()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info.startswith(API):
@@ -40,21 +71,34 @@ class ApiLane:
         return self.pages(request)
 
 
-def check_connections_when_used() -> None:
-    """Django looks after its database connections around every request, for a live prediction at
-    a tenth of its cost and for nothing. Called once in a web process, this leaves it to those who
-    use a connection: the pages' lane, and ``tenancy`` where a scope opens."""
-    request_started.disconnect(close_old_connections)
-    request_finished.disconnect(close_old_connections)
+def api_lane() -> View:
+    """All that is around an API's view: an id for the request, a host that is ours, an answer
+    whatever happens, and the headers that every answer bears."""
+    answer: View = convert_exception_to_response(_view)  # type: ignore[assignment]  # sync in and out
+    security = SecurityMiddleware(answer)
 
+    def lane(request: HttpRequest) -> HttpResponseBase:
+        request.request_id = str(uuid_utils.uuid7())  # type: ignore[attr-defined]  # ours
+        response: HttpResponseBase = security.process_response(request, answer(request))  # type: ignore[arg-type]  # streams too
+        response.headers["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]  # ours
+        return response
 
-def _answering(step: View) -> View:
-    """As Django wraps each step: what it raises becomes a response."""
-    return convert_exception_to_response(step)  # type: ignore[return-value]  # sync in, sync out
+    return lane
 
 
 def _view(request: HttpRequest) -> HttpResponseBase:
     """The lane's end: what Django does between the middleware and the view."""
-    request.resolver_match = match = resolve(request.path_info)
+    if not _is_ours(request.META.get("HTTP_HOST", "")):
+        request.get_host()  # raises, and says why
+    request.resolver_match = match = _resolved(request.path_info)
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     return response.render() if isinstance(response, SimpleTemplateResponse) else response
+
+
+@lru_cache(maxsize=256)
+def _is_ours(host: str) -> bool:
+    return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+
+
+#: A program asks for few addresses, each of them often.
+_resolved = lru_cache(maxsize=1024)(resolve)

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 
 from berth.problems import Invalid as InvalidData
 from portal import errors, names
+from portal.access import Caller
 from portal.error_pages import problem_json
 from portal.keys import RING, KeyFacts, caller_of
 from portal.middleware import client_address
@@ -79,7 +80,7 @@ class OneRenderer(BaseContentNegotiation):
 class KeyAuthentication(BaseAuthentication):
     """``Authorization: Bearer sk_…``; sets ``request.auth`` (KeyFacts) and the caller as user."""
 
-    def authenticate(self, request: Request) -> tuple[Any, KeyFacts]:
+    def authenticate(self, request: Request) -> tuple[Caller, KeyFacts]:
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer" or not text:
             raise errors.Unauthenticated("Send your key as “Authorization: Bearer sk_…”.")

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "workers",
 ]
 
+# The API's calls meet the first alone.
 MIDDLEWARE = [
     "portal.lanes.ApiLane",
     "portal.middleware.RequestId",
@@ -62,12 +63,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.Tenant",
-]
-# All that stands around the API's views; see portal.lanes.
-API_MIDDLEWARE = [
-    "portal.middleware.RequestId",
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.common.CommonMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [

@@ -3,15 +3,15 @@
 import gc
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 from django.urls import get_resolver
 
-from portal.lanes import check_connections_when_used
+from portal.lanes import Application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-application = get_wsgi_application()
-check_connections_when_used()
+django.setup(set_prefix=False)
+application = Application()
 
 # Every view is imported before the first request waits for it. What is in memory then stays, so
 # the garbage collector need not walk it again whenever a call's rows make it look.

@@ -114,13 +114,15 @@ class Limiter:
         """Take a call from the lot; returns 0, or how many to ask for where none is left."""
         with self._lock:
             lot = self._lots.get(buckets)
-            if lot is None or time.monotonic() >= lot.until:
+            now = time.monotonic()
+            if lot is None or now >= lot.until + LOT_SECONDS:
                 return 1
-            if lot.left:
+            if now < lot.until and lot.left:
                 lot.left -= 1
                 return 0
+            wanted = 2 * lot.size if now < lot.until else lot.size - lot.left
             most = min(bucket.burst / bucket.gap for bucket in buckets) * LOT_SHARE
-            return max(1, min(2 * lot.size, int(most)))
+            return max(1, min(wanted, int(most)))
 
     def _put_by(self, buckets: tuple[Bucket, ...], size: int) -> None:
         """Keep what was taken beside the call at hand; another thread may just have, too."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from berth.signature import FieldType
 from models_hub.conversion.missing import is_missing
-from models_hub.conversion.trace import Visit, trace
+from models_hub.conversion.trace import WRAPPED, Visit, trace
 from models_hub.formats.refusal import Refused
 
 
@@ -84,10 +84,11 @@ def _outside_in(estimator: Any) -> list[Any]:
     chain = [estimator]
     while True:
         part = chain[-1]
-        if hasattr(part, "best_estimator_"):
-            chain.append(part.best_estimator_)
-        elif hasattr(part, "regressor_"):
-            chain.append(part.regressor_)
+        wrapped = next((name for name in WRAPPED if hasattr(part, name)), None)
+        if wrapped is not None:
+            chain.append(getattr(part, wrapped))
+        elif isinstance(getattr(part, "estimators_", None), list) and part.estimators_:
+            chain.append(part.estimators_[0])
         elif hasattr(part, "steps"):
             chain.append(part.steps[0][1])
         else:
@@ -98,7 +99,7 @@ def _column(name: str, visits: Sequence[Visit]) -> Column:
     raw = next((_categories(visit) for visit in visits if _has_categories(visit)), None)
     known = None if raw is None else tuple(_plain(v) for v in raw if not is_missing(v))
     kind: FieldType = _type_of(name, known) if known else "number"
-    if known is None and any(_imputes_text(visit) for visit in visits):
+    if known is None and any(_reads_text(visit) for visit in visits):
         kind = "string"
     return Column(name, kind, tuple(visits), known)
 
@@ -134,7 +135,9 @@ def _type_of(name: str, categories: Sequence[Any]) -> FieldType:
     )
 
 
-def _imputes_text(visit: Visit) -> bool:
-    if type(visit.step).__name__ != "SimpleImputer":
-        return False
-    return isinstance(visit.step.statistics_[visit.index], str)
+def _reads_text(visit: Visit) -> bool:
+    """Did the step learn words from the column, or a text to put in?"""
+    step, name = visit.step, type(visit.step).__name__
+    if name == "SimpleImputer":
+        return isinstance(step.statistics_[visit.index], str)
+    return name in ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")

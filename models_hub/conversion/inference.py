@@ -102,14 +102,20 @@ def _knows_missing(column: Column) -> bool:
 
 
 def _default(column: Column, field: Field) -> Any:
-    """What the imputer puts in, if saying it oneself makes no difference and it is a choice."""
-    found = _imputer(column)
-    if found is None or field.required or not hasattr(found[0], "statistics_"):
+    """What the imputer puts in, if saying it oneself makes no difference and it is a choice.
+
+    It makes one where a step notes what was missing, where some step sees the column before any
+    imputer, or where several imputers fill it differently.
+    """
+    first = [visit for visit in column.visits if not visit.lane.whole]
+    if field.required or not first:
         return None
-    imputer, index = found
-    if imputer.add_indicator or is_missing(imputer.statistics_[index]):
+    if any(not hasattr(visit.step, "statistics_") or visit.step.add_indicator for visit in first):
         return None
-    value = imputer.statistics_[index]
+    value = first[0].step.statistics_[first[0].index]
+    others = [visit.step.statistics_[visit.index] for visit in first]
+    if is_missing(value) or any(other != value for other in others):
+        return None
     value = value.item() if isinstance(value, np.generic) else value
     if field.type == "boolean":
         value = bool(value) if value in (0, 1) else None

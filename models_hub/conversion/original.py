@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 
 from models_hub.conversion.feed import Feed
 from models_hub.conversion.parity import Answers
+from models_hub.formats.refusal import Refused
 
 MOST_CALLS = 600
 
@@ -25,6 +26,8 @@ class FittedOriginal:
         """Does it predict a finite value for every row?"""
         try:
             found = self._predict(columns)
+        except Refused:
+            raise
         except Exception:  # noqa: BLE001 - any error at all means that it takes no such value
             return False
         return bool(_finite(found).all())
@@ -37,6 +40,8 @@ class FittedOriginal:
         """
         rows = len(next(iter(columns.values())))
         good = self._answered(columns, rows)
+        if not len(good):
+            raise Refused("cannot_predict", "The pipeline raises an error on every row tried.")
         taken = {name: values[good] for name, values in columns.items()}
         found = self._predict(taken)
         finite = _finite(found)
@@ -51,6 +56,8 @@ class FittedOriginal:
             rows, calls = waiting.popleft(), calls + 1
             try:
                 self._predict({name: values[rows] for name, values in columns.items()})
+            except Refused:
+                raise
             except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything
                 if len(rows) > 1:
                     waiting.extend(np.array_split(rows, 2))
@@ -63,7 +70,14 @@ class FittedOriginal:
         if is_classifier(self.estimator):
             probabilities = np.asarray(self.estimator.predict_proba(given), dtype=float)
             return Answers(np.asarray(self.estimator.predict(given)), probabilities)
-        return Answers(np.asarray(self.estimator.predict(given), dtype=float).reshape(-1))
+        values = np.asarray(self.estimator.predict(given), dtype=float)
+        if values.ndim > 1 and values.shape[1] != 1:
+            raise Refused(
+                "several_targets",
+                f"The model predicts {values.shape[1]} targets; one is supported: save a model for "
+                "each.",
+            )
+        return Answers(values.reshape(-1))
 
 
 def _finite(found: Answers) -> Any:

@@ -1,25 +1,28 @@
-"""A fitted scikit-learn estimator as an ONNX graph in the Bundle's shape.
-
-skl2onnx converts, with every number in double; ours are the converters that it lacks or gets
-wrong (`encoders`, `imputer`, `functions`), the casts around trees and the targets.
-"""
+"""A fitted estimator as an ONNX graph in the Bundle's shape, with every number in double."""
 
 from typing import Any
 
-from onnx import ModelProto
-from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+import numpy as np
+from onnx import GraphProto, ModelProto, TensorProto, helper
 from sklearn.base import is_classifier
 
-from models_hub.conversion import encoders, ensembles, functions, graph, imputer, polynomials
 from models_hub.conversion.columns import Columns
-from models_hub.conversion.unwrap import unwrap
+from models_hub.conversion.graph import SHAPES, drop_unused_inputs, set_inputs
+from models_hub.conversion.pen import Pen
+from models_hub.conversion.writers import everything
+from models_hub.conversion.writers.registry import (
+    classify,
+    labels_of,
+    place_of,
+    regress,
+)
+from models_hub.conversion.writers.stock import OPSET
+from models_hub.conversion.writers.table import Part, Table
 from models_hub.formats.refusal import Refused
 
-OPSET = {"": 21, "ai.onnx.ml": 3}
+IR_VERSION = 10  # of opset 21, which browsers' runtimes load too
 
-for converters in (encoders, ensembles, functions, imputer, polynomials):
-    converters.register()
+everything.register()
 
 
 def to_onnx(estimator: Any, columns: Columns) -> ModelProto:
@@ -27,67 +30,49 @@ def to_onnx(estimator: Any, columns: Columns) -> ModelProto:
 
     Raises `Refused` with `not_convertible`, naming the step.
     """
-    core = unwrap(estimator)
-    together = _takes_one_matrix(core.estimator, columns)
-    names = [column.name for column in columns.all]
-    model = _convert(core.estimator, _initial_types(columns, together))
-    inputs = [value.name for value in model.graph.input]  # skl2onnx changes some names
-    graph.rename_values(model.graph, {} if together else dict(zip(inputs, names, strict=True)))
-    if together:
-        graph.join_columns(model.graph, names)
-    graph.drop_unused_inputs(model.graph)
-    graph.cast_around_trees(model.graph)
-    graph.finish_outputs(model.graph, _output_names(core.estimator), core.after)
-    return model
-
-
-def _convert(estimator: Any, initial_types: list[tuple[str, Any]]) -> ModelProto:
-    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
+    graph = GraphProto(name="berth")
+    kinds = [(c.name, _kind(c.type)) for c in columns.all]
+    set_inputs(graph, kinds)
+    pen = Pen(graph)
+    given = Table(tuple(Part(name, 1, kind == TensorProto.STRING) for name, kind in kinds))
     try:
-        model: ModelProto = convert_sklearn(
-            estimator, initial_types=initial_types, target_opset=OPSET, options=options
-        )
-    except Exception as error:
+        outputs = _answered(pen, estimator, given)
+    except Exception as error:  # skl2onnx raises anything, and estimators of strangers too
         raise Refused(
             "not_convertible",
-            "The pipeline has no counterpart in ONNX that we know: "
-            f"{_first_line(error)}. Replace that step, or convert the model yourself and upload "
-            "the ONNX file.",
+            f"The pipeline has no counterpart in ONNX that we know: {_first_line(error)}.",
         ) from error
-    return model
+    fields = {column.name for column in columns.all}
+    for name, value, kind in outputs:
+        final = f"{name}_output" if name in fields else name
+        pen.node("Identity", value, out=final)
+        graph.output.append(helper.make_tensor_value_info(final, kind, SHAPES[name]))
+    pen.append()
+    drop_unused_inputs(graph)
+    imports = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
+    return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
+
+
+def _kind(column_type: str) -> int:
+    return int(TensorProto.STRING if column_type == "string" else TensorProto.DOUBLE)
+
+
+def _answered(pen: Pen, estimator: Any, given: Table) -> list[tuple[str, str, int]]:
+    """The outputs: name, value and element type of each."""
+    flat = pen.constant(np.array([-1, 1]))
+    if not is_classifier(estimator):
+        value = pen.node("Reshape", regress(pen, estimator, given), flat)
+        return [("prediction", value, TensorProto.DOUBLE)]
+    scores = classify(pen, estimator, given)
+    labels = labels_of(estimator.classes_)
+    chosen = pen.node("Gather", pen.constant(labels), place_of(pen, scores), axis=0)
+    kind = TensorProto.STRING if labels.dtype == object else TensorProto.INT64
+    outputs = [("label", chosen, int(kind))]
+    if scores.chances is not None:
+        outputs.append(("probabilities", scores.chances, int(TensorProto.DOUBLE)))
+    return outputs
 
 
 def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split("\n\n")[0].split())
-    return f"{type(error).__name__}: {text}"[:240].rstrip(".")
-
-
-def _takes_one_matrix(estimator: Any, columns: Columns) -> bool:
-    """A ColumnTransformer picks single columns; anything else reads them as one matrix."""
-    first = estimator
-    while hasattr(first, "steps"):
-        first = first.steps[0][1]
-    if hasattr(first, "transformers_"):
-        return False
-    if len({column.type == "string" for column in columns.all}) > 1:
-        raise Refused(
-            "not_convertible",
-            "The pipeline reads texts and numbers as one matrix: put a ColumnTransformer first.",
-        )
-    return True
-
-
-def _initial_types(columns: Columns, together: bool) -> list[tuple[str, Any]]:
-    def kind(column_type: str) -> Any:
-        return StringTensorType if column_type == "string" else DoubleTensorType
-
-    if together:
-        whole = kind(columns.all[0].type)
-        return [("berth:matrix", whole([None, len(columns.all)]))]
-    return [(column.name, kind(column.type)([None, 1])) for column in columns.all]
-
-
-def _output_names(estimator: Any) -> list[str]:
-    if not is_classifier(estimator):
-        return ["prediction"]
-    return ["label", "probabilities"] if hasattr(estimator, "predict_proba") else ["label"]
+    text = " ".join(str(error).split("\n\n")[0].split())[:200].rstrip(".")
+    return text if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {text}"

@@ -22,18 +22,21 @@ SAME_COLUMNS = {
     "KBinsDiscretizer",
     "TargetEncoder",
 }
+#: where a model keeps the one fitted estimator that it wraps
+WRAPPED = ("best_estimator_", "regressor_", "estimator_")
 STILL_LINEAR = {"KNNImputer", "IterativeImputer"}
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
     """A column inside the pipeline: `scale * input + offset`, or with `linear` false some
-    function of that one input."""
+    function of that one input. `whole`: an imputer has filled what was missing."""
 
     name: str
     scale: float = 1.0
     offset: float = 0.0
     linear: bool = True
+    whole: bool = False
 
     def scaled(self, scale: float, offset: float) -> "Lane":
         """This lane after a further `scale * x + offset`."""
@@ -71,10 +74,9 @@ class _Tracer:
         """Send the lanes through a step; returns those that come out."""
         if step is None or step == "passthrough":
             return lanes
-        if hasattr(step, "best_estimator_"):
-            return self.walk(step.best_estimator_, lanes)
-        if hasattr(step, "regressor_"):
-            return self.walk(step.regressor_, lanes)
+        for wrapped in WRAPPED:
+            if hasattr(step, wrapped):
+                return self.walk(getattr(step, wrapped), lanes)
         if hasattr(step, "steps"):
             for _, inner in step.steps:
                 lanes = self.walk(inner, lanes)
@@ -90,6 +92,7 @@ class _Tracer:
 
     def _split(self, step: Any, lanes: Lanes) -> Lanes:
         out: Lanes = []
+        lanes = _as_many(step, lanes)
         for name, inner, _ in step.transformers_:
             chosen = [lanes[i] for i in step._transformer_to_input_indices[name]]
             if chosen and inner != "drop":
@@ -104,20 +107,38 @@ class _Tracer:
                 self.visits[lane.name].append(Visit(step, index, lane))
 
     def _leaf(self, step: Any, lanes: Lanes) -> Lanes:
-        width = getattr(step, "n_features_in_", len(lanes))
-        if len(lanes) != width:
-            lanes = [None] * width
-        self._see(step, lanes)
-        for inner in _members(step):
-            self.walk(inner, lanes)
+        lanes = _as_many(step, lanes)
+        members = _members(step, len(lanes))
+        if not members or getattr(step, "passthrough", False):
+            self._see(step, lanes)
+        for inner, places in members:
+            self.walk(inner, [lanes[place] for place in places])
         return _after(step, lanes)
 
 
-def _members(step: Any) -> list[Any]:
-    """The fitted estimators inside a voting or stacking one (a forest's trees are its own)."""
+def _as_many(step: Any, lanes: Lanes) -> Lanes:
+    """The lanes, or as many unknown ones as the step takes if the number does not fit."""
+    width = getattr(step, "n_features_in_", len(lanes))
+    return lanes if len(lanes) == width else [None] * width
+
+
+def _members(step: Any, width: int) -> list[tuple[Any, Sequence[int]]]:
+    """The fitted estimators inside a voting, stacking, bagging or calibrated one, and the columns
+    that each is given (a forest's trees are its own)."""
+    encoding = getattr(step, "_preprocessor", None)
+    if encoding is not None:  # of HistGradientBoosting with categories
+        return [(encoding, range(width))]
+    calibrated = getattr(step, "calibrated_classifiers_", None)
+    if calibrated is not None:
+        return [(one.estimator, range(width)) for one in calibrated]
     inner = getattr(step, "estimators_", None)
-    named = hasattr(step, "named_estimators_")
-    return list(inner) if named and isinstance(inner, list) else []
+    if not isinstance(inner, list):
+        return []
+    if hasattr(step, "named_estimators_") or hasattr(step, "multilabel_"):
+        return [(one, range(width)) for one in inner]
+    if type(step).__name__.startswith("Bagging"):
+        return list(zip(inner, step.estimators_features_, strict=True))
+    return []
 
 
 def _after(step: Any, lanes: Lanes) -> Lanes:
@@ -126,7 +147,7 @@ def _after(step: Any, lanes: Lanes) -> Lanes:
         return [lanes[i] for i in step.get_support(indices=True)]
     if kind == "SimpleImputer":
         extra = len(step.indicator_.features_) if step.add_indicator else 0
-        return [lanes[i] for i in kept(step)] + [None] * extra
+        return [_filled(lanes[i]) for i in kept(step)] + [None] * extra
     if kind == "FunctionTransformer":
         return lanes if step.func is None else [_bent(lane) for lane in lanes]
     if kind in SAME_COLUMNS:
@@ -138,6 +159,10 @@ def _after(step: Any, lanes: Lanes) -> Lanes:
             for lane, a, b in zip(lanes, *factors, strict=True)
         ]
     return []
+
+
+def _filled(lane: Lane | None) -> Lane | None:
+    return replace(lane, whole=True) if lane else None
 
 
 def _bent(lane: Lane | None) -> Lane | None:

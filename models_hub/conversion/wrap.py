@@ -17,6 +17,7 @@ from berth.signature import FieldType, Output
 from models_hub.conversion import graph as surgery
 from models_hub.conversion.columns import Column
 from models_hub.conversion.parity import Answers
+from models_hub.conversion.pen import Pen
 from models_hub.formats.refusal import Refused
 
 NUMPY: dict[int, Any] = {
@@ -172,7 +173,7 @@ def wrapped(model: ModelProto, entries: Sequence[Entry], output: Output) -> Mode
     surgery.rename_values(graph, {})
     constants = {tensor.name for tensor in graph.initializer}
     old = [value.name for value in graph.input if value.name not in constants]
-    pen = surgery.GraphPen(graph)
+    pen = Pen(graph)
     for name, entry in zip(old, entries, strict=True):
         _feed(pen, name, entry)
     pen.prepend()
@@ -190,7 +191,7 @@ def _wanted(kind: int) -> int:
     return int(TensorProto.STRING if kind == TensorProto.STRING else TensorProto.DOUBLE)
 
 
-def _feed(pen: surgery.GraphPen, name: str, entry: Entry) -> None:
+def _feed(pen: Pen, name: str, entry: Entry) -> None:
     value = entry.columns[0]
     if len(entry.columns) > 1:
         value = pen.node("Concat", *entry.columns, axis=1)

@@ -127,7 +127,7 @@ def _inspected(caller: Caller) -> Version:
         with scope(caller.organisation_id):
             claimed = inspection.claim()
         if claimed:
-            inspection.inspect(claimed)
+            inspection.inspect(claimed, trusted=True)
         with scope(caller.organisation_id):
             version = Version.objects.get(pk=version.pk)
         if version.status == Version.Status.READY:
@@ -148,6 +148,7 @@ def _upload(caller: Caller) -> Version:
             target="salary",
             notes="Trained on 3,200 people of Acme, tested on 800 others.",
             metrics=metrics,
+            trusted=True,
         )
 
 

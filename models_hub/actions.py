@@ -10,9 +10,9 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 
 from berth.signature import Signature
-from models_hub import sealing, storage
+from models_hub import sealing, standing, storage
 from models_hub.doors import get_model_for, get_version_for
-from models_hub.formats import HEAD, Refused, recognise
+from models_hub.formats import HEAD, Format, Refused, recognise
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
 from portal.access import Caller, Permission, record
 from portal.errors import Conflict, Invalid, TooLarge
@@ -69,18 +69,22 @@ def upload_version(
     target: str = "",
     notes: str = "",
     metrics: Mapping[str, Any] | None = None,
+    trusted: bool = False,
 ) -> Version:
     """Store the files and record a version; a worker will inspect it.
 
     The files are stored, durably, before the version exists: what is acknowledged is there.
     Raises Invalid for a text that can't be kept and for a file that no format recognises,
-    TooLarge beyond the quota.
+    TooLarge beyond the quota, Unavailable for one that only a sandbox can open where there is
+    none. `trusted` says that we made the file ourselves.
     """
     caller.require(Permission.PUBLISH)
     for name, text in {"target": target, "notes": notes}.items():
         _check_text(name, text)
     model = get_model_for(caller, slug)
     format_ = _format_of(artifact)
+    if format_.brings_code and not trusted:
+        standing.require(format_.name)
     _check_quota(artifact.size + (sample.size if sample else 0))
     for file in filter(None, (artifact, sample)):
         storage.put_file(current(), file.sha256, file.path)
@@ -88,7 +92,7 @@ def upload_version(
         version = Version.objects.create(
             model=model,
             number=_next_number(caller, slug),
-            format=format_,
+            format=format_.name,
             filename=artifact.filename,
             sha256=artifact.sha256,
             size=artifact.size,
@@ -113,12 +117,12 @@ def _check_text(name: str, text: str) -> None:
         raise Invalid.field(name, "bad_text", detail)
 
 
-def _format_of(artifact: Received) -> str:
+def _format_of(artifact: Received) -> Format:
     """By content and name together; nothing of the file is parsed here."""
     with artifact.path.open("rb") as stream:
         head = stream.read(HEAD)
     try:
-        return recognise(head, artifact.filename).name
+        return recognise(head, artifact.filename)
     except Refused as refusal:
         raise Invalid.field("artifact", refusal.code, refusal.detail) from refusal
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.expressions import CombinedExpression
@@ -17,9 +18,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from berth.signature import Signature
-from models_hub import sandbox, sealing, storage
+from models_hub import sandbox, sealing, standing, storage
 from models_hub.formats import Refused
 from models_hub.models import Version
+from models_hub.sandbox.probe import Choice, Proof
 from portal.access import record, system
 from portal.errors import Unavailable
 from portal.tenancy import current, scope
@@ -41,6 +43,20 @@ WHERE id = (
 ) RETURNING id
 """
 
+_CHOICE = Choice(settings.ENV.sandbox, production=settings.ENV.production)
+
+
+def check_sandbox(*, anew: bool = False) -> Proof:
+    """The sandbox that this process opens uploads in. It is proven at the first call, `anew`, and
+    again every hour, and what was found is told to the web processes."""
+    if anew:
+        _CHOICE.forget()
+    proof, is_new = _CHOICE.proof()
+    if is_new:
+        standing.note(proof.form.name, holds=proof.holds, reason=proof.reason, walls=proof.walls)
+        log.info("sandbox_checked", form=proof.form.name, reason=proof.reason)
+    return proof
+
 
 def claim() -> Version | None:
     """The longest waiting version of the organisation in scope, leased to the caller."""
@@ -50,20 +66,25 @@ def claim() -> Version | None:
     return Version.objects.select_related("model").get(pk=row[0]) if row else None
 
 
-def inspect(version: Version) -> None:
+def inspect(version: Version, *, trusted: bool = False) -> None:
     """Take a claimed version to ready or refused. Enters the organisation's scope as needed:
-    no transaction is open while the sandbox works."""
+    no transaction is open while the sandbox works. `trusted` says that we made the file
+    ourselves, so that it can be opened where there is no sandbox."""
     progress = _Progress(version)
     try:
         if version.attempt > MOST_ATTEMPTS:
             raise Refused("inspection_crashed", "Inspecting this file failed three times.")
-        found = _in_sandbox(version, progress)
+        found = _in_sandbox(version, progress, trusted)
         started = time.monotonic()
         with scope(version.organisation_id):
             _seal(version, found, progress, started)
     except Refused as refusal:
         with scope(version.organisation_id):
             _refuse(version, refusal, progress)
+    except sandbox.NoSandbox as error:  # it may be back in a while, or at another worker's
+        _CHOICE.forget()
+        log.error("inspection_without_sandbox", version=str(version), error=str(error))
+        progress.put_off()
     except Unavailable as error:  # the storage is away: nobody's fault, so no attempt is counted
         log.warning("inspection_put_off", version=str(version), error=str(error))
         progress.put_off()
@@ -108,7 +129,8 @@ def _in(seconds: float) -> CombinedExpression:
     return Now() + timedelta(seconds=seconds)
 
 
-def _in_sandbox(version: Version, progress: _Progress) -> sandbox.Inspection:
+def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox.Inspection:
+    form = check_sandbox().form
     with ExitStack() as stack:
         path = _fetch(stack, version.organisation_id, version.sha256, version.filename)
         sample = (
@@ -117,7 +139,13 @@ def _in_sandbox(version: Version, progress: _Progress) -> sandbox.Inspection:
             else None
         )
         return sandbox.inspect(
-            path, version.format, sample=sample, target=version.target or None, on_stage=progress
+            path,
+            version.format,
+            sample=sample,
+            target=version.target or None,
+            on_stage=progress,
+            form=form,
+            trusted=trusted,
         )
 
 
@@ -132,10 +160,7 @@ def _seal(version: Version, found: sandbox.Inspection, progress: _Progress, star
     progress.note("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)
     version.report = {
         "stages": progress.stages,
-        "runtime": found.runtime,
-        "parity": found.parity,
-        "latency": found.latency,
-        "facts": found.facts,
+        **found.report,
         "architectures": sealing.architectures(len(found.onnx)),
     }
     _end(version, Version.Status.READY)

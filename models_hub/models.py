@@ -126,6 +126,24 @@ class ModelEvent(TenantModel):
         return f"{self.offset} {self.type}"
 
 
+class SandboxCheck(models.Model):
+    """What the workers of one machine found when they last tried the walls of their sandbox.
+
+    `form` is the form in use; it can open files that bring code only where it `holds`. `walls`
+    says of each wall "" or what was possible, `reason` why there is no sandbox.
+    """
+
+    host = models.CharField(primary_key=True, max_length=255)
+    form = models.CharField(max_length=16)
+    holds = models.BooleanField()
+    reason = models.TextField(blank=True)
+    walls = models.JSONField(default=dict)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.form}"
+
+
 class Architecture(models.TextChoices):
     """Where a model answers (see predictions.architectures for what each one does)."""
 

@@ -42,6 +42,11 @@ VARIABLES = (
     Variable("HOST", "127.0.0.1", "The address that it listens on; 0.0.0.0 is every one."),
     Variable("BERTH_HOME", "./var", "The folder of the embedded database, files and journals."),
     Variable("BERTH_ENV", "development", "development or production."),
+    Variable(
+        "BERTH_SANDBOX",
+        "auto",
+        "What uploads are opened in: auto, bubblewrap, landlock or off; see docs/sandbox.md.",
+    ),
     Variable("BERTH_WEB_WORKERS", "2", "How many web processes answer."),
     Variable(
         "DATABASE_URL",
@@ -111,6 +116,7 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     web_workers: int
     signing_key: bytes = field(repr=False)
+    sandbox: str
 
 
 def load(environ: Mapping[str, str] | None = None) -> Environment:
@@ -143,6 +149,7 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         allowed_hosts=_hosts(given),
         web_workers=_integer(given, "BERTH_WEB_WORKERS", 2, 1, 64),
         signing_key=_signing_key(given, home),
+        sandbox=_choice(given, "BERTH_SANDBOX", ("auto", "bubblewrap", "landlock", "off")),
     )
 
 

@@ -47,12 +47,16 @@ def broker() -> str:
     return ""
 
 
-def ready_view(checks: dict[str, Check]) -> Callable[[HttpRequest], JsonResponse]:
-    """``/health/ready`` over the named checks: 503 with what is missing, or 200."""
+def ready_view(
+    checks: dict[str, Check], facts: dict[str, Callable[[], object]]
+) -> Callable[[HttpRequest], JsonResponse]:
+    """``/health/ready`` over the named checks: 503 with what is missing, or 200 with the facts
+    that are good to know and no reason to turn anybody away."""
 
     def ready(request: HttpRequest) -> JsonResponse:
         missing = {name: wrong for name, check in checks.items() if (wrong := check())}
-        body = {"ready": not missing, "missing": missing}
+        told = {} if missing else {name: fact() for name, fact in facts.items()}
+        body = {"ready": not missing, "missing": missing, **told}
         return JsonResponse(body, status=503 if missing else 200)
 
     return ready

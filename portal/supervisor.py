@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from types import FrameType
+from typing import Any
 
 from portal import environment, guard, prepared
 from portal.children import Child, ChildFailed, wait_until
@@ -25,6 +28,14 @@ READY_SECONDS = 90.0
 PREPARE_SECONDS = 600.0
 STEADY_SECONDS = 60.0
 LONGEST_PAUSE = 30.0
+SANDBOX_SECONDS = 15.0
+SANDBOX = {
+    "bubblewrap": "Uploads are opened in a sandbox: bubblewrap.",
+    "landlock": "Uploads are opened in a sandbox: landlock, the weaker form. For production"
+    " install bubblewrap; see docs/sandbox.md.",
+    "none": "There is no sandbox here, so only ONNX files are accepted; see docs/sandbox.md.",
+    "unknown": "No worker has tried the sandbox yet; until then only ONNX files are accepted.",
+}
 
 
 class Stopped(BaseException):
@@ -71,6 +82,7 @@ class Supervisor:
         self.servers: Sequence[Postgres | Valkey] = []
         self.programs: list[Child] = []
         self.stopping = False
+        self.started = 0.0
         self.guard: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
@@ -159,6 +171,7 @@ class Supervisor:
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),
         ]
         self.programs[3].niceness = 5  # on one machine, live answers go before files
+        self.started = time.monotonic()
         for child in self.programs:
             self._start(child)
         wait_until(lambda: is_ready(self.address), self.programs[0], READY_SECONDS, 0.1)
@@ -197,10 +210,22 @@ class Supervisor:
         return f"http://{host}:{self.env.port}"
 
     def _announce(self, note: prepared.Prepared | None) -> None:
+        self._sandbox(since=-inf)  # until some worker has told, uploads are turned away
         say(f"Ready at {self.address}")
         if self.demo and note and note.sign_in:
             say(f"Sign in to the demo as {note.sign_in}")
+        say(self._sandbox(since=self.started))
         say(f"Logs are in {self.env.home / 'logs'}. Ctrl-C stops everything.")
+
+    def _sandbox(self, since: float) -> str:
+        """What uploads are opened in, as a worker found out no earlier than `since`."""
+        end = time.monotonic() + SANDBOX_SECONDS
+        while time.monotonic() < end:
+            found = readiness(self.address).get("sandbox", {})
+            if found.get("form") and time.monotonic() - found["age"] >= since:
+                return SANDBOX.get(found["form"], SANDBOX["none"])
+            time.sleep(0.1)
+        return SANDBOX["unknown"]
 
     def _watch(self) -> None:
         servers = [Watched(server.child, self._start) for server in self.servers if server.child]
@@ -252,13 +277,19 @@ def assert_free(host: str, port: int) -> None:
 
 def is_ready(address: str) -> bool:
     """Whether ``/health/ready`` answers 200."""
+    return bool(readiness(address).get("ready"))
+
+
+def readiness(address: str) -> dict[str, Any]:
+    """What ``/health/ready`` says with 200; nothing until then."""
     request = urllib.request.Request(f"{address}/health/ready")  # noqa: S310  (our own address)
     with (
-        suppress(urllib.error.URLError, OSError),
+        suppress(urllib.error.URLError, OSError, ValueError),
         urllib.request.urlopen(request, timeout=5) as answer,  # noqa: S310
     ):
-        return bool(answer.status == 200)
-    return False
+        said: dict[str, Any] = json.load(answer)
+        return said
+    return {}
 
 
 def say(text: str) -> None:

@@ -1,8 +1,10 @@
 """Every address of the portal."""
 
+from collections.abc import Callable
+
 from django.urls import include, path
 
-from models_hub import storage
+from models_hub import standing, storage
 from portal import health
 from portal.error_pages import bad_request, forbidden, not_found, server_error
 from portal.views import api_docs
@@ -16,10 +18,12 @@ CHECKS: dict[str, health.Check] = {
     "worker": workers_missing,
 }
 
+FACTS: dict[str, Callable[[], object]] = {"sandbox": standing.told}
+
 urlpatterns = [
     path("api/v1/", include("portal.api_urls")),
     path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready_view(CHECKS), name="health-ready"),
+    path("health/ready", health.ready_view(CHECKS, FACTS), name="health-ready"),
     path("api/docs", api_docs.docs, name="docs"),
     path("api/problems", api_docs.problems, name="problems"),
     path("api/problems/<slug:code>", api_docs.problem, name="problem"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.test import Client
 
+from models_hub import standing
 from portal import tenancy
 from portal.access import Permission, system
 from portal.actions import create_key, create_organisation
@@ -41,6 +42,7 @@ class Cast:
 
 
 def assemble() -> Cast:
+    standing.note("bubblewrap", holds=True, reason="", walls={})  # as a worker does at its start
     acme = create_organisation("acme", "Acme", "alice@acme.example", PASSWORD)
     other = create_organisation("other", "Other", "charlie@other.example", PASSWORD)
     bob = User.objects.create_user("bob@acme.example", PASSWORD)

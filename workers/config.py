@@ -34,6 +34,7 @@ task_publish_retry = False
 task_default_queue = "control"
 task_routes = {
     "workers.inspect": {"queue": "control"},
+    "workers.probe": {"queue": "control"},
     "workers.score": {"queue": "batch"},
     "workers.load": {"queue": "load"},
     "workers.sweep": {"queue": "load"},
@@ -42,6 +43,7 @@ task_routes = {
 beat_schedule = {
     "load": {"task": "workers.load", "schedule": 1.0, "options": {"expires": 5}},
     "sweep": {"task": "workers.sweep", "schedule": 3.0, "options": {"expires": 10}},
+    "probe": {"task": "workers.probe", "schedule": 3600.0},
     "tidy": {"task": "workers.tidy", "schedule": 3600.0},
 }
 beat_schedule_filename = str(settings.ENV.home / "beat")

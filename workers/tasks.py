@@ -56,6 +56,12 @@ def sweep() -> None:
         turns.ring(kind)
 
 
+@shared_task(name="workers.probe")
+def probe() -> None:
+    """Try the sandbox's walls, and tell the web processes."""
+    inspection.check_sandbox(anew=True)
+
+
 @shared_task(name="workers.tidy")
 def tidy() -> None:
     """Forget what is past its time."""

@@ -37,11 +37,11 @@ ALLOWED = """
 access arch_prctl brk clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3
 epoll_create1 epoll_ctl epoll_pwait epoll_wait eventfd2 exit exit_group faccessat faccessat2
 fadvise64 fstat fstatfs fstatat64 futex futex_requeue futex_wait futex_waitv futex_wake getcpu
-getcwd getdents64 getegid geteuid getgid getpgrp getpid getppid getrandom getresgid getresuid
-getrlimit getrusage gettid gettimeofday getuid lseek lstat madvise membarrier mincore mmap mprotect
-mremap munmap nanosleep newfstatat pipe pipe2 poll ppoll pread64 preadv pselect6 read readlink
-readlinkat readv restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn
-rt_sigtimedwait sched_getaffinity sched_getparam sched_getscheduler sched_yield select
+getcwd getdents64 getegid geteuid getgid getgroups getpgrp getpid getppid getrandom getresgid
+getresuid getrlimit getrusage gettid gettimeofday getuid lseek lstat madvise membarrier mincore mmap
+mprotect mremap munmap nanosleep newfstatat pipe pipe2 poll ppoll pread64 preadv pselect6 read
+readlink readlinkat readv restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask
+rt_sigreturn rt_sigtimedwait sched_getaffinity sched_getparam sched_getscheduler sched_yield select
 set_robust_list set_tid_address setitimer sigaltstack stat statfs statx sysinfo time times umask
 uname write writev
 """

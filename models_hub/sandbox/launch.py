@@ -47,9 +47,9 @@ class Inspection:
     golden: dict[str, Any]
     facts: dict[str, str]
     stages: tuple[Stage, ...]
-    form: str
-    """The sandbox's form in which the file was opened."""
     runtime: str = "onnx"
+    form: str = "process"
+    """The sandbox's form in which the file was opened."""
 
     @property
     def report(self) -> dict[str, Any]:

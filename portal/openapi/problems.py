@@ -68,6 +68,11 @@ PROBLEMS: dict[str, Explained] = {
     "journal_unavailable": Explained(
         503, "The answer could not be put on record, so it was not given. Try again soon."
     ),
+    "sandbox_unavailable": Explained(
+        503,
+        "Files that can bring code are not opened on this server for want of a sandbox: “detail”"
+        " says why. Upload ONNX meanwhile, or tell whoever runs this installation.",
+    ),
     "corrupt": Explained(
         503, "What is stored is not what was stored once. Tell whoever runs this installation."
     ),

@@ -185,6 +185,10 @@ SCHEMAS: dict[str, Schema] = {
                 description="The converted pipeline beside the pipeline itself.",
             ),
             "latency": record({"p50_ms": number("Of one row.")}),
+            "sandbox": record(
+                {"form": text(enum=["bubblewrap", "landlock", "process"])},
+                description="What the file was opened in; see docs/sandbox.md.",
+            ),
             "facts": {"type": "object", "description": "What the file says about itself."},
             "architectures": record(
                 {
@@ -196,6 +200,7 @@ SCHEMAS: dict[str, Schema] = {
         "runtime",
         "parity",
         "latency",
+        "sandbox",
         "facts",
         "architectures",
     ),

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from models_hub import standing
 from models_hub.actions import stored_bytes
 from models_hub.sealing import signing_key
 from portal import actions
@@ -64,6 +65,7 @@ def _show(request: PageRequest, **forms: NameForm) -> HttpResponse:
         "person_form": NameForm(initial={"name": request.user.name}, prefix="person"),
         "stored": stored_bytes(),
         "signing_key": _public_key(),
+        "sandbox": standing.standing(),
         **forms,
     }
     return render(request, "portal/settings.html", context, status=422 if forms else 200)

@@ -18,13 +18,18 @@ class Splits:
     how many columns stand before the indicators."""
 
     def __init__(self, sizes: list[int], first: int) -> None:
-        self._sizes, self._first = sizes, first
+        self.sizes = sizes
+        self._first = first
         self._places: dict[tuple[int, bytes], int] = {}
+
+    def __bool__(self) -> bool:
+        """Is there any?"""
+        return bool(self._places)
 
     def column(self, column: int, bits: Any, unknown_left: bool) -> int:
         """The number of the indicator for a split: `bits`, 32 to a word, say which categories go
         left; what is missing or unknown goes where `unknown_left` says."""
-        codes = np.arange(self._sizes[column])
+        codes = np.arange(self.sizes[column])
         words = np.asarray(bits, dtype=np.uint32)
         inside = codes // 32 < len(words)
         word = words[np.minimum(codes // 32, len(words) - 1)]

@@ -7,6 +7,7 @@ from models_hub.conversion.writers import (
     functions,
     imputing,
     kernels,
+    lightgbms,
     linear,
     neural,
     projections,
@@ -15,6 +16,7 @@ from models_hub.conversion.writers import (
     splines,
     stacking,
     structure,
+    xgboosted,
 )
 
 MODULES = (
@@ -24,6 +26,7 @@ MODULES = (
     functions,
     imputing,
     kernels,
+    lightgbms,
     linear,
     neural,
     projections,
@@ -32,6 +35,7 @@ MODULES = (
     splines,
     stacking,
     structure,
+    xgboosted,
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from models_hub.conversion.pen import ML, Pen
 
@@ -65,6 +65,12 @@ def summed(pen: Pen, value: str, trees: Sequence[TreeArrays], start: Any) -> str
     return pen.apply("Add", pen.node("Add", coarse, rest), start[None, :])
 
 
+def summed_single(pen: Pen, value: str, trees: Sequence[TreeArrays]) -> str:
+    """[n, k] double: the trees' sum as a library makes it that computes in float: one tree after
+    the other, each sum rounded. A start belongs into the first tree's leaves."""
+    return pen.double(_node(pen, pen.cast(value, TensorProto.FLOAT), list(trees), None, np.float32))
+
+
 def _halves(tree: TreeArrays, every: Sequence[TreeArrays]) -> TreeArrays:
     """Each leaf as a multiple of a power of two, so coarse that any sum of them is exact in float
     (24 bits), and what is left of it."""
@@ -76,22 +82,29 @@ def _halves(tree: TreeArrays, every: Sequence[TreeArrays]) -> TreeArrays:
     return replace(tree, values=np.hstack([coarse, tree.values - coarse]), targets=targets)
 
 
-def _node(pen: Pen, value: str, trees: Sequence[TreeArrays], start: Any) -> str:
-    plain, doubles = attributes(trees)
+def _node(
+    pen: Pen, value: str, trees: Sequence[TreeArrays], start: Any, dtype: Any = np.float64
+) -> str:
+    plain, numbers = attributes(trees)
     if start is not None:
-        doubles["base_values_as_tensor"] = start
-    tensors = {name: numpy_helper.from_array(array, name) for name, array in doubles.items()}
+        numbers["base_values"] = start
+    given: dict[str, Any] = {
+        f"{name}_as_tensor": numpy_helper.from_array(array, f"{name}_as_tensor")
+        for name, array in numbers.items()
+    }
+    if dtype is np.float32:
+        given = {name: array.astype(dtype) for name, array in numbers.items()}
     count = max(max(tree.targets) for tree in trees) + 1
     return pen.node(
         "TreeEnsembleRegressor", value, domain=ML, n_targets=count,
-        aggregate_function="SUM", post_transform="NONE", **plain, **tensors,
+        aggregate_function="SUM", post_transform="NONE", **plain, **given,
     )  # fmt: skip
 
 
 def attributes(trees: Iterable[TreeArrays]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The trees as attributes of ai.onnx.ml.TreeEnsembleRegressor version 3.
 
-    Returns the plain ones and those that hold doubles, to be given as tensors.
+    Returns the plain ones, and those that hold doubles (or floats, without "_as_tensor").
     https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html
     """
     every = list(trees)
@@ -108,10 +121,8 @@ def attributes(trees: Iterable[TreeArrays]) -> tuple[dict[str, Any], dict[str, A
         **_leaves(every),
     }
     doubles = {
-        "nodes_values_as_tensor": np.concatenate([tree.threshold for tree in every]),
-        "target_weights_as_tensor": np.concatenate(
-            [tree.values[tree.leaf].ravel() for tree in every]
-        ),
+        "nodes_values": np.concatenate([tree.threshold for tree in every]),
+        "target_weights": np.concatenate([tree.values[tree.leaf].ravel() for tree in every]),
     }
     return plain, doubles
 

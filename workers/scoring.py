@@ -103,10 +103,10 @@ def _predict(outcome: Outcome, predictor: Predictor, columns: Columns, rows: Any
 
 def _note_labels(outcome: Outcome, places: list[int], answer: Predictions) -> None:
     position = {label: i for i, label in enumerate(answer.labels or ())}
-    assert answer.probabilities is not None
     for i, (place, label) in enumerate(zip(places, answer.values.tolist(), strict=True)):
         outcome.labels[place] = storable(label_text(label))
-        outcome.probabilities[place] = float(answer.probabilities[i, position[label]])
+        if answer.probabilities is not None:
+            outcome.probabilities[place] = float(answer.probabilities[i, position[label]])
 
 
 def answers(

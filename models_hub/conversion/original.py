@@ -1,13 +1,14 @@
 """Asking the fitted estimator itself: what it predicts for rows in the Bundle's convention."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 
+from models_hub.conversion.columns import columns_of
 from models_hub.conversion.feed import Feed
 from models_hub.conversion.parity import Answers
 from models_hub.formats.refusal import Refused
@@ -25,7 +26,7 @@ class FittedOriginal:
     def answers(self, columns: Mapping[str, Any]) -> bool:
         """Does it predict a finite value for every row?"""
         try:
-            found = self._predict(columns)
+            found = self.ask(columns)
         except Refused:
             raise
         except Exception:  # noqa: BLE001 - any error at all means that it takes no such value
@@ -43,7 +44,7 @@ class FittedOriginal:
         if not len(good):
             raise Refused("cannot_predict", "The pipeline raises an error on every row tried.")
         taken = {name: values[good] for name, values in columns.items()}
-        found = self._predict(taken)
+        found = self.ask(taken)
         finite = _finite(found)
         mask = np.zeros(rows, dtype=bool)
         mask[good[finite]] = True
@@ -55,7 +56,7 @@ class FittedOriginal:
         while waiting and calls < MOST_CALLS:
             rows, calls = waiting.popleft(), calls + 1
             try:
-                self._predict({name: values[rows] for name, values in columns.items()})
+                self.ask({name: values[rows] for name, values in columns.items()})
             except Refused:
                 raise
             except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything
@@ -65,11 +66,17 @@ class FittedOriginal:
             good.append(rows)
         return np.sort(np.concatenate(good))
 
-    def _predict(self, columns: Mapping[str, Any]) -> Answers:
+    def ask(self, columns: Mapping[str, Any]) -> Answers:
+        """Its answers for rows, finite or not. Raises whatever the estimator raises."""
         given = self.feed(columns)
         if is_classifier(self.estimator):
-            probabilities = np.asarray(self.estimator.predict_proba(given), dtype=float)
-            return Answers(np.asarray(self.estimator.predict(given)), probabilities)
+            labels = np.asarray(self.estimator.predict(given))
+            if labels.ndim > 1:
+                raise Refused("several_targets", "The model predicts several labels at once.")
+            if not hasattr(self.estimator, "predict_proba"):
+                return Answers(labels.astype(object))
+            shares = np.asarray(self.estimator.predict_proba(given), dtype=float)
+            return Answers(labels, shares)
         values = np.asarray(self.estimator.predict(given), dtype=float)
         if values.ndim > 1 and values.shape[1] != 1:
             raise Refused(
@@ -80,7 +87,17 @@ class FittedOriginal:
         return Answers(values.reshape(-1))
 
 
+def original_of(estimator: Any, names: Sequence[str] | None) -> FittedOriginal:
+    """A fitted estimator, ready to be asked. `names` are its columns', where it has none itself.
+
+    Raises `Refused` as `columns_of` does.
+    """
+    return FittedOriginal(estimator, Feed(columns_of(estimator, names)))
+
+
 def _finite(found: Answers) -> Any:
     if found.probabilities is not None:
         return np.isfinite(found.probabilities).all(axis=1)
+    if found.values.dtype == object:  # labels alone
+        return np.ones(len(found.values), dtype=bool)
     return np.isfinite(found.values)

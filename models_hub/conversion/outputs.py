@@ -10,22 +10,16 @@ from models_hub.formats.refusal import Refused
 
 
 def output_of(estimator: Any, target: str | None) -> Output:
-    """What the estimator answers. Raises `Refused` for what is neither regression nor
-    classification with probabilities of one target."""
+    """What the estimator answers. Raises `Refused` for what is neither a regression nor a
+    classification of one target."""
     name = target or "prediction"
     if is_classifier(estimator):
-        if not hasattr(estimator, "predict_proba"):
-            raise Refused(
-                "no_probabilities",
-                "The classifier gives labels without probabilities: fit one that has "
-                "predict_proba, or put it into CalibratedClassifierCV.",
-            )
         return Output(name, "classification", _labels(estimator.classes_))
     if not is_regressor(estimator):
         raise Refused(
             "not_a_predictor",
-            f"{type(estimator).__name__} is neither a regressor nor a classifier: save the whole "
-            "pipeline with its final estimator.",
+            f"{type(estimator).__name__} ends in neither a regressor nor a classifier: save the "
+            "whole pipeline with its final estimator. Clusters and outliers are not served.",
         )
     return Output(name, "regression")
 

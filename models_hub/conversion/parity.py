@@ -4,6 +4,7 @@ The measure, per row. Regression: |got - expected| / max(|expected|, floor), wit
 thousandth of the median |expected|, so that a prediction that happens to fall next to zero is
 judged on the scale of the others. Classification: the labels must be equal (unless the two
 likeliest classes tie to within 1e-9) and no probability may differ by more than the tolerance.
+A classifier without probabilities is judged on its labels alone.
 """
 
 import time
@@ -84,25 +85,29 @@ def predict(predictor: Predictor, columns: Columns) -> Answers:
 def _spread(predictor: Predictor, columns: Columns, good: Any, rows: int) -> Answers:
     values: Any = np.full(rows, np.nan, dtype=object)
     labels = predictor.signature.output.labels
-    probabilities = None if labels is None else np.full((rows, len(labels)), np.nan)
-    if len(good):
-        found = predictor.predict({name: column[good] for name, column in columns.items()})
-        values[good] = found.values
-        if probabilities is not None:
-            probabilities[good] = found.probabilities
-    return Answers(values if probabilities is not None else values.astype(float), probabilities)
+    if not len(good):
+        return Answers(values if labels else values.astype(float))
+    found = predictor.predict({name: column[good] for name, column in columns.items()})
+    values[good] = found.values
+    if found.probabilities is None:
+        return Answers(values if labels else values.astype(float))
+    probabilities = np.full((rows, found.probabilities.shape[1]), np.nan)
+    probabilities[good] = found.probabilities
+    return Answers(values, probabilities)
 
 
 def compare(expected: Answers, got: Answers, columns: Columns) -> Parity:
     """Row by row; NaN on either side is a mismatch. `columns` are the rows, for the report."""
-    if expected.probabilities is None or got.probabilities is None:
-        error = _relative(expected.values.astype(float), got.values.astype(float))
+    if expected.probabilities is None and expected.values.dtype == float:
+        error = _relative(expected.values, got.values.astype(float))
         wrong = ~(error <= TOLERANCE)
     else:
-        error = np.abs(expected.probabilities - got.probabilities).max(axis=1)
         pairs = zip(expected.values.tolist(), got.values.tolist(), strict=True)
-        differ = np.array([there != here for there, here in pairs], dtype=bool)
-        wrong = ~(error <= TOLERANCE) | (differ & ~_tied(expected.probabilities))
+        wrong = np.array([there != here for there, here in pairs], dtype=bool)
+        error = wrong.astype(float)
+        if expected.probabilities is not None and got.probabilities is not None:
+            error = np.abs(expected.probabilities - got.probabilities).max(axis=1)
+            wrong = ~(error <= TOLERANCE) | (wrong & ~_tied(expected.probabilities))
     finite = error[np.isfinite(error)]
     order = np.lexsort((-np.where(np.isfinite(error), error, np.inf), ~wrong))[:WORST]
     worst = tuple(_difference(row, expected, got, error, columns) for row in order.tolist())

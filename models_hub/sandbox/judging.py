@@ -61,7 +61,7 @@ def _expected(claim: dict[str, Any], signature: Signature) -> Answers:
     dtype: Any = object if signature.output.labels is not None else float
     values = np.empty(len(claim["values"]), dtype=dtype)
     values[:] = claim["values"]
-    if len(values) != len(claim["kept"]) or (chances is None) != (dtype is float):
+    if len(values) != len(claim["kept"]) or (chances is not None and dtype is float):
         raise Refused("inspection_garbled", "The conversion's predictions do not fit its rows.")
     return Answers(values, None if chances is None else np.array(chances, dtype=float))
 

@@ -55,7 +55,8 @@ class Predictions:
 
     `values` [n]: float64 for a regression; for a classification int64 or, for any other
     kind of label, object. `values.tolist()` always holds plain Python values.
-    `probabilities`: None, or float64 [n, k] in the order of `labels`.
+    `probabilities`: float64 [n, k] in the order of `labels`; None for a regression, and for a
+    classifier that has none.
     """
 
     values: NDArray[Any]
@@ -111,8 +112,11 @@ class Predictor:
             raise PredictionError(f"The model failed: {error}") from error
         if self._labels is None:
             return Predictions(_finite(_shaped(outputs[0], (rows,))))
+        labels = self._named(outputs[0].reshape(rows))
+        if len(outputs) == 1:
+            return Predictions(labels, None, self._labels)
         probabilities = _finite(_shaped(outputs[1], (rows, len(self._labels))))
-        return Predictions(self._named(outputs[0].reshape(rows)), probabilities, self._labels)
+        return Predictions(labels, probabilities, self._labels)
 
     def verify_golden(self) -> int:
         """Run the manifest's golden rows, and say how many there were.
@@ -176,13 +180,15 @@ def _checked_inputs(session: onnxruntime.InferenceSession, signature: Signature)
 
 
 def _checked_outputs(session: onnxruntime.InferenceSession, signature: Signature) -> list[str]:
-    """The outputs to ask for: the prediction, or the label and the probabilities."""
-    count = 1 if signature.output.kind == "regression" else 2
-    names = [node.name for node in session.get_outputs()]
-    if len(names) < count:
-        detail = f"A {signature.output.kind} has {count} outputs, but the model has {len(names)}."
+    """The outputs to ask for: the prediction, or the label and, if it has any, probabilities."""
+    nodes = session.get_outputs()
+    names = [node.name for node in nodes]
+    if signature.output.kind == "regression":
+        return names[:1]
+    if len(nodes) == 1 and nodes[0].type in ("tensor(double)", "tensor(float)"):
+        detail = "A classification answers labels, but the model has one output, of numbers."
         raise BundleError("wrong_interface", detail)
-    return names[:count]
+    return names[:2]
 
 
 def _shaped(output: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

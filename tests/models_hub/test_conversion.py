@@ -209,10 +209,17 @@ def test_it_refuses_what_has_no_counterpart(model: Any, code: str, people: pd.Da
     assert refusal.value.code == code
 
 
-def test_it_refuses_a_classifier_without_probabilities(people: pd.DataFrame) -> None:
-    fitted = RidgeClassifier().fit(people[["education", "grade"]], people["remote"])
-    with pytest.raises(Refused, match="CalibratedClassifierCV"):
-        converted(fitted)
+def test_a_classifier_without_probabilities_answers_with_labels_alone(
+    people: pd.DataFrame,
+) -> None:
+    rows = people[["education", "grade"]]
+    fitted = RidgeClassifier().fit(rows, people["remote"])
+    found = converted(fitted)
+    assert judged(found).mismatches == 0
+    columns = {str(name): rows[[name]].to_numpy(float) for name in rows}
+    answers = load(found.graph(), found.signature).predict(columns)
+    assert answers.probabilities is None
+    assert answers.values.tolist() == fitted.predict(rows).tolist()
 
 
 def test_it_refuses_an_estimator_that_is_not_fitted() -> None:

@@ -32,6 +32,7 @@ def _mean(pen: Pen, values: Sequence[str], weights: Any = None) -> str:
 
 def _marks(pen: Pen, model: Any, table: Table, count: int) -> str:
     """[n, k] double: 1 at the class that a classifier chooses."""
+    pen.exact = True
     return looked_up(pen, place_of(pen, classify(pen, model, table)), np.eye(count))
 
 

@@ -40,8 +40,9 @@ def _mean_of_trees(pen: Pen, model: Any, table: Table) -> str:
         raise NotImplementedError("a tree with several targets")
     width = members[0].tree_.value.shape[2]
     count = float(len(members))
-    trees = [classic(m.tree_, _leaf_shares(m.tree_.value) / count, range(width)) for m in members]
-    return summed(pen, pen.single(table.matrix(pen)), trees, np.zeros(width))
+    trees = [classic(m.tree_, _leaf_shares(m.tree_.value), range(width)) for m in members]
+    total = summed(pen, pen.single(table.matrix(pen)), trees, np.zeros(width))
+    return pen.apply("Div", total, count)
 
 
 def _leaf_shares(value: Any) -> Any:

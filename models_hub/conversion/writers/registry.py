@@ -82,6 +82,8 @@ def classify(pen: Pen, model: Any, table: Table) -> Scores:
     """Write a classifier. Raises as `transform`."""
     if kind(model) in _CLASSIFIERS:
         return _CLASSIFIERS[kind(model)](pen, model, table)
+    if not hasattr(model, "predict_proba"):
+        raise NotImplementedError(f"the classifier {type(model).__name__}")
     return Scores(stock.chances(pen, model, table))
 
 

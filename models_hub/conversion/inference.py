@@ -141,8 +141,8 @@ def settle(
     if not answers(usual):
         raise Refused(
             "cannot_predict",
-            "The pipeline raises an error on an ordinary row. Upload a sample of real rows, or "
-            "check that the saved file predicts after loading it again.",
+            "The model raises an error on an ordinary row, or answers no finite number. Upload a "
+            "sample of real rows, or check that the saved file predicts after loading it again.",
         )
     holes = _passing(signature, usual, answers, _hole)
     unseen = _passing(signature, usual, answers, _stranger)

@@ -1,9 +1,14 @@
 """Rules for a zip archive from a stranger, applied before anything reads its members."""
 
 import json
+import os
+import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from models_hub.formats.refusal import Refused
 
@@ -12,18 +17,26 @@ MAX_UNPACKED = 1 << 30  # bytes
 MAX_RATIO = 200  # unpacked to packed; honest arrays of zeros reach some dozens
 MAX_DEPTH = 100
 LOCAL_FILE = b"PK\x03\x04"
+END = b"PK\x05\x06"
+END_BYTES = 22  # of the last record, when no comment follows it
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_OPENING, _CLOSING = [0x5B, 0x7B], [0x5D, 0x7D]  # brackets and braces
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 def check(path: Path) -> list[zipfile.ZipInfo]:
     """The archive's members, if it keeps the rules; raises `Refused` if not.
 
-    The zip must begin at byte 0 (no polyglots), with few, plain, unique names, ordinary
-    compression and a believable ratio, and each member's checksum must hold.
+    The zip must begin at byte 0 and end with the file (no polyglots), with few, plain, unique
+    names, ordinary compression and a believable ratio, and each member's checksum must hold.
     """
     with path.open("rb") as file:
         if file.read(4) != LOCAL_FILE:
             raise Refused("archive_corrupt", "The file does not begin as a zip archive must.")
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - END_BYTES))
+        if file.read(4) != END:
+            raise _corrupt()
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -40,14 +53,17 @@ def check(path: Path) -> list[zipfile.ZipInfo]:
     return entries
 
 
-def read_json(path: Path, member: str, limit: int) -> Any:
-    """A JSON member of at most `limit` bytes, nested at most `MAX_DEPTH` deep."""
+def read_json(path: Path, member: str, limit: int, most: Mapping[bytes, int]) -> Any:
+    """A JSON member of at most `limit` bytes, nested at most `MAX_DEPTH` deep, in which each text
+    of `most` stands at most so often."""
     with zipfile.ZipFile(path) as archive:
         if member not in archive.namelist():
             raise Refused("archive_corrupt", f"The archive has no {member}.")
         if archive.getinfo(member).file_size > limit:
             raise Refused("archive_bomb", f"{member} is larger than {limit >> 20} MB.")
         text = archive.read(member)
+    if any(text.count(part) > times for part, times in most.items()):
+        raise Refused("archive_bomb", f"{member} has more parts than a model needs.")
     _check_depth(text)
     try:
         return json.loads(text)
@@ -85,16 +101,8 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 
 def _check_depth(text: bytes) -> None:
-    depth = 0
-    in_string = escaped = False
-    for byte in text:
-        if in_string:
-            in_string, escaped = escaped or byte != 0x22, not escaped and byte == 0x5C
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise Refused("archive_bomb", "The archive's JSON is nested too deep.")
-        elif byte in b"]}":
-            depth -= 1
+    signs = np.frombuffer(_TEXTS.sub(b"", text), dtype=np.uint8)
+    opening, closing = np.isin(signs, _OPENING), np.isin(signs, _CLOSING)
+    depth = np.cumsum(opening.astype(np.int8) - closing.astype(np.int8), dtype=np.int64)
+    if depth.max(initial=0) > MAX_DEPTH:
+        raise Refused("archive_bomb", "The archive's JSON is nested too deep.")

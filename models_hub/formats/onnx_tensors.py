@@ -82,20 +82,33 @@ def check_tree(node: Any) -> None:
 
 
 def _check_edges(attributes: Any, trees: Any, modes: Any, place: dict[Any, int]) -> None:
-    """Every child exists and has one parent, and there is one root a tree: so no cycles."""
-    parents = np.zeros(len(modes), dtype=np.int64)
+    """Every child exists and has one parent, each tree has one root, and all nodes hang on it."""
     inner = np.array([mode != b"LEAF" for mode in modes])
-    for side in ("nodes_truenodeids", "nodes_falsenodeids"):
+    below = np.full((len(modes), 2), -1, dtype=np.int64)
+    for column, side in enumerate(("nodes_truenodeids", "nodes_falsenodeids")):
         children = _numbers(attributes, side)
         if len(children) != len(modes):
             raise _tree("its attributes disagree")
         wanted = zip(trees[inner].tolist(), children[inner].tolist(), strict=True)
-        found = [place.get(key, -1) for key in wanted]
-        if -1 in found:
-            raise _tree("a child is missing")
-        np.add.at(parents, found, 1)
-    if parents.max() > 1 or int((parents == 0).sum()) != len(set(trees.tolist())):
+        below[inner, column] = [place.get(key, -1) for key in wanted]
+    found = below[inner].ravel()
+    if (found < 0).any():
+        raise _tree("a child is missing")
+    parents = np.bincount(found, minlength=len(modes))
+    roots = np.flatnonzero(parents == 0)
+    alone = len(roots) == len(set(trees.tolist())) == len(set(trees[roots].tolist()))
+    if parents.max() > 1 or not alone or _reached(roots, below) != len(modes):
         raise _tree("its nodes do not form trees")
+
+
+def _reached(level: Any, below: Any) -> int:
+    """How many nodes lie below the roots; each has one parent, so none is met twice."""
+    count = 0
+    while len(level):
+        count += len(level)
+        children = below[level].ravel()
+        level = children[children >= 0]
+    return count
 
 
 def _check_leaves(attributes: Any, classifier: bool, place: dict[Any, int]) -> None:

@@ -26,7 +26,7 @@ class Skops(Format):
 
     def inspect(self, path: Path) -> dict[str, Any]:
         entries = archive.check(path)
-        schema = archive.read_json(path, SCHEMA, MAX_SCHEMA)
+        schema = archive.read_json(path, SCHEMA, MAX_SCHEMA, {b'"__loader__"': MAX_NODES})
         if not isinstance(schema, dict) or "__loader__" not in schema:
             raise Refused("archive_corrupt", "The archive's schema is not one that skops writes.")
         members = {entry.filename for entry in entries}

@@ -32,7 +32,7 @@ TARGET = NUMBERS.sum(axis=1)
 COMPRESSIONS: list[Any] = [0, 3, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]
 
 
-class CityEncoder(TransformerMixin, BaseEstimator):
+class CityEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn is untyped
     """Somebody's own transformer."""
 
     def fit(self, X: Any, y: Any = None) -> "CityEncoder":
@@ -45,7 +45,9 @@ class CityEncoder(TransformerMixin, BaseEstimator):
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     """Numbers, texts, an object array within, and a forest."""
-    rows = pd.DataFrame(NUMBERS, columns=["a", "b", "c"]).assign(city=["Oslo", None] * 30)
+    rows = pd.DataFrame(NUMBERS, columns=["a", "b", "c"]).assign(
+        city=np.array(["Oslo", None] * 30, dtype=object)
+    )
     numbers, texts = rows.select_dtypes("number").columns, ["city"]
     parts = [("n", StandardScaler(), numbers), ("t", OneHotEncoder(), texts)]
     return make_pipeline(

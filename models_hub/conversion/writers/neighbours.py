@@ -1,0 +1,64 @@
+"""Nearest neighbours.
+
+Where several training rows are equally far and not all of them count, scikit-learn's choice depends
+on its search tree: such a model is off here on some rows, parity says so, and it runs natively.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from models_hub.conversion.pen import Pen
+from models_hub.conversion.writers.kernels import manhattan_distances, squared_distances
+from models_hub.conversion.writers.registry import Scores, classifier, regressor
+from models_hub.conversion.writers.table import Table
+
+
+def _nearest(pen: Pen, model: Any, table: Table) -> tuple[str, str]:
+    """Weights [n, k] of the nearest training rows, and their places [n, k]."""
+    if model.effective_metric_ in ("euclidean", "minkowski") and _power(model) == 2:
+        away = pen.node("Sqrt", squared_distances(pen, table, model._fit_X))
+    elif model.effective_metric_ in ("manhattan", "l1", "cityblock"):
+        away = manhattan_distances(pen, table, model._fit_X)
+    else:
+        raise NotImplementedError(f"neighbours by {str(model.effective_metric_)[:40]}")
+    near, places = pen.name("near"), pen.name("places")
+    count = pen.constant(np.array([model.n_neighbors]))
+    pen.several("TopK", [away, count], [near, places], largest=0)
+    if model.weights == "uniform":
+        return pen.where(pen.node("Equal", near, near), 1.0, near), places
+    if model.weights != "distance":
+        raise NotImplementedError("neighbours weighed by a function")
+    touching = pen.apply("Equal", near, 0.0)
+    marks = pen.double(touching)
+    some = pen.apply("Greater", pen.total(marks), 0.0)
+    inverse = pen.node("Reciprocal", pen.where(touching, 1.0, near))
+    return pen.where(some, marks, inverse), places
+
+
+def _power(model: Any) -> float:
+    given = model.effective_metric_params_ or {}
+    return float(given.get("p", 2))
+
+
+@regressor("KNeighborsRegressor")
+def _regressor(pen: Pen, model: Any, table: Table) -> str:
+    weights, places = _nearest(pen, model, table)
+    targets = np.asarray(model._y, dtype=float)
+    if targets.ndim > 1 and targets.shape[1] > 1:
+        raise NotImplementedError("neighbours of several targets")
+    values = pen.node("Gather", pen.number(targets.ravel()), places, axis=0)
+    total = pen.total(pen.node("Mul", values, weights))
+    return pen.node("Div", total, pen.total(weights))
+
+
+@classifier("KNeighborsClassifier")
+def _classifier(pen: Pen, model: Any, table: Table) -> Scores:
+    weights, places = _nearest(pen, model, table)
+    labels = pen.node("Gather", pen.number(np.ravel(model._y)), places, axis=0)
+    shares = []
+    for label in range(len(model.classes_)):
+        mine = pen.double(pen.apply("Equal", labels, float(label)))
+        shares.append(pen.total(pen.node("Mul", mine, weights)))
+    votes = pen.joined(shares)
+    return Scores(pen.node("Div", votes, pen.total(weights)))

@@ -18,9 +18,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
     """`arguments`: secret (a file that everybody may read, outside), writable (a folder that
     everybody may write to, outside), parent (its process id), environment (names that may be
-    set), memory (bytes that may be had)."""
-    told = {name: wall(arguments) for name, wall in WALLS.items()}
-    frames.write_json(pipe, {"walls": told})
+    set), memory (bytes that may be had), threads (how many the worker itself may have)."""
+    for name, wall in WALLS.items():
+        frames.write_json(pipe, {"wall": name, "gap": wall(arguments)})
 
 
 def _user(arguments: dict[str, Any]) -> str:
@@ -63,10 +63,12 @@ def _programs(arguments: dict[str, Any]) -> str:
 
 def _writing(arguments: dict[str, Any]) -> str:
     folders = [arguments["writable"], "/", "/tmp", "/dev/shm", "/job", str(Path(__file__).parent)]  # noqa: S108  (tried, not used)
-    flags = os.O_WRONLY | os.O_CREAT
-    return _opened(
-        {f"write into {at}": lambda at=at: os.open(f"{at}/canary", flags) for at in folders}  # type: ignore[misc]  # see _network
-    )
+    return _opened({f"write into {at}": lambda at=at: _write(f"{at}/canary") for at in folders})  # type: ignore[misc]  # see _network
+
+
+def _write(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    os.unlink(path)
 
 
 def _reading(arguments: dict[str, Any]) -> str:
@@ -96,9 +98,11 @@ def _limits(arguments: dict[str, Any]) -> str:
     for name in nothing:
         if resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) != (0, 0):
             return f"RLIMIT_{name} is not 0"
-    for name in ("AS", "NPROC", "NOFILE", "CPU"):
+    for name in ("AS", "NOFILE", "CPU"):
         if resource.RLIM_INFINITY in resource.getrlimit(getattr(resource, f"RLIMIT_{name}")):
             return f"RLIMIT_{name} is not set"
+    if resource.getrlimit(resource.RLIMIT_NPROC)[1] in (arguments["threads"], -1):
+        return "RLIMIT_NPROC is not set"
     return _opened({"take more memory": lambda: bytearray(arguments["memory"])})
 
 
@@ -150,7 +154,6 @@ WALLS: dict[str, Callable[[dict[str, Any]], str]] = {
     "user": _user,
     "network": _network,
     "processes": _processes,
-    "programs": _programs,
     "writing": _writing,
     "reading": _reading,
     "environment": _environment,
@@ -158,4 +161,5 @@ WALLS: dict[str, Callable[[dict[str, Any]], str]] = {
     "limits": _limits,
     "parent": _parent,
     "kernel": _kernel,
+    "programs": _programs,  # last, since a program that starts takes the canary's place
 }

@@ -12,6 +12,7 @@ STAGES = ("inspected", "signature", "converted", "compared")
 CODE = re.compile(r"[a-z][a-z0-9_]{2,59}")
 MAX_DETAIL = 800
 MAX_FACTS = 20
+MAX_NAMES, MAX_NAME = 5_000, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,12 @@ class Claim:
 
     signature: Signature
     facts: dict[str, str]
+    why_native: Refused | None
+    """Why there is no graph."""
+    names: tuple[str, ...]
+    """The sample's columns: what an estimator without names takes its own for."""
+    own_code: bool
+    native_p50_ms: float | None
 
 
 def text(value: object, limit: int = MAX_DETAIL) -> str:
@@ -79,7 +86,23 @@ def claim(message: dict[str, Any]) -> Claim:
     except InvalidSignature as error:
         raise garbled(f"its signature is invalid ({text(str(error), 200)})") from error
     shown = {text(key, 60): text(str(value), 200) for key, value in list(facts.items())[:MAX_FACTS]}
-    return Claim(signature, shown)
+    why, pace = message.get("why_native"), message.get("native_p50_ms")
+    return Claim(
+        signature,
+        shown,
+        refusal(why) if isinstance(why, dict) else None,
+        _names(message.get("names")),
+        message.get("own_code") is True,
+        round(pace, 4) if isinstance(pace, float) and math.isfinite(pace) else None,
+    )
+
+
+def _names(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or len(names) > MAX_NAMES:
+        raise garbled("its columns are none")
+    if not all(isinstance(name, str) and len(name) <= MAX_NAME for name in names):
+        raise garbled("its columns have no names")
+    return tuple(names)
 
 
 def _is_span(span: object) -> bool:
@@ -90,10 +113,10 @@ def _is_span(span: object) -> bool:
 
 def figures(message: dict[str, Any]) -> dict[str, Any]:
     """The second child's result: parity, latency, golden rows."""
-    parity, latency, golden = (message.get(key) for key in ("parity", "latency", "golden"))
-    if not all(isinstance(part, dict) for part in (parity, latency, golden)):
+    found = {name: message.get(name) for name in ("parity", "latency", "golden")}
+    if not all(isinstance(part, dict) for part in found.values()):
         raise garbled("parts of it are missing")
-    return {"parity": parity, "latency": latency, "golden": golden}
+    return found
 
 
 def garbled(what: str) -> Refused:

@@ -4,17 +4,21 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from berth.predictor import PredictionError
 from berth.signature import Signature
+from models_hub.conversion.pace import median_ms
 from models_hub.formats import FORMATS, Refused
-from models_hub.sandbox import claims, forms, frames
+from models_hub.sandbox import claims, forms, frames, native, packing
 from models_hub.sandbox.forms import Form
 from models_hub.sandbox.limits import Limits
-from models_hub.sandbox.process import Child, NoSandbox
+from models_hub.sandbox.native import Failed, Recipe, Resident
+from models_hub.sandbox.process import Child
 
+JUDGED_SECONDS = 60.0
 OPENING, JUDGING = "models_hub.sandbox.opening", "models_hub.sandbox.judging"
 #: `on_stage(name, status, detail, seconds)`; status is "running", then "done". A stage that fails
 #: stays running: the refusal that `inspect` raises ends it.
@@ -36,7 +40,8 @@ class Inspection:
     """What an upload turned out to be.
 
     `onnx` and `signature` go into the Bundle, `golden` into its manifest. `parity` and `latency`
-    are the contract's figures; `facts` are what the file says about itself, as texts.
+    are the contract's figures; `facts` are what the file says about itself, as texts. Without a
+    counterpart in ONNX `onnx` is empty, `why_native` says why, and `recipe` how it is run.
     """
 
     format: str
@@ -47,20 +52,31 @@ class Inspection:
     golden: dict[str, Any]
     facts: dict[str, str]
     stages: tuple[Stage, ...]
-    runtime: str = "onnx"
     form: str = "process"
     """The sandbox's form in which the file was opened."""
+    why_native: Refused | None = None
+    recipe: Recipe | None = None
+
+    @property
+    def runtime(self) -> str:
+        """What answers: "onnx" or "native"."""
+        return "onnx" if self.recipe is None else "native"
 
     @property
     def report(self) -> dict[str, Any]:
         """The contract's report as far as the inspection knows it."""
-        return {
+        report: dict[str, Any] = {
             "runtime": self.runtime,
             "parity": self.parity,
             "latency": self.latency,
             "facts": self.facts,
             "sandbox": {"form": self.form},
         }
+        if why := self.why_native:
+            report["why_native"] = {"code": why.code, "detail": why.detail, **why.figures}
+        if self.recipe and self.recipe.own_code:
+            report["own_code"] = True
+        return report
 
 
 def inspect(
@@ -73,6 +89,7 @@ def inspect(
     limits: Limits | None = None,
     form: Form | None = None,
     trusted: bool = False,
+    own_code: bool = False,
 ) -> Inspection:
     """Open, convert and compare the upload at `path` in child processes.
 
@@ -81,18 +98,18 @@ def inspect(
     are told to `on_stage` as they begin and end. `form` is by default the first that this machine
     seems to have. Raises `Refused` for whatever is wrong with the upload, `NoSandbox` when the
     form can't be had or is no wall against the code that such a file can bring; `trusted` says
-    that we made this one ourselves.
+    that we made this one ourselves. `own_code` lets it bring code, if the form holds that in.
     """
     if format not in FORMATS:
         raise Refused("format_unknown", f"There is no format {format!r}.")
     limits, course = limits or Limits(), _Course(on_stage or _nobody)
     form = form or forms.first_available()
-    if FORMATS[format].brings_code and not (form.holds_code or trusted):
-        raise NoSandbox(f"A {format} file can bring code, and no sandbox is in use here.")
+    native.check(format, form, trusted=trusted)
+    own_code = own_code and form.holds_code
     samples = {} if sample is None else {"sample": sample}
     # The seed decides the rows that are compared; it is ours, and new each time.
     shared = {"sample": None, "target": target, "seed": secrets.randbits(32)}
-    arguments = {"format": format, **shared}
+    arguments = {"format": format, "own_code": own_code, **shared}
     course.begin()
     # Both start now: the judge's imports are done by the time it is needed.
     with (
@@ -101,18 +118,75 @@ def inspect(
     ):
         told, graph = _ask(course, opener)
         claim = claims.claim(told)
-        verdict, onnx = _ask(course, judge, _packed(told, graph))
+        recipe = _recipe(format, claim, graph, own_code)
+        if recipe is None:
+            verdict, onnx = _ask(course, judge, _packed(told, graph))
+            verdict["latency"] = {**verdict.get("latency", {}), **_claimed(claim)}
+        else:
+            runtime = replace(native.LIMITS, memory=limits.memory)
+            verdict, onnx = _ask_native(course, judge, told, recipe, path, form, runtime), b""
     course.check_complete()
-    figures = claims.figures(verdict)
     return Inspection(
         format,
         onnx,
         claim.signature,
-        **figures,
+        **claims.figures(verdict),
         facts=claim.facts,
         stages=tuple(course.stages),
         form=form.name,
+        why_native=claim.why_native,
+        recipe=recipe,
     )
+
+
+def _recipe(format: str, claim: claims.Claim, graph: bytes, own_code: bool) -> Recipe | None:
+    """How the upload runs where it has no graph."""
+    if (claim.why_native is None) != bool(graph) or (format == "onnx" and not graph):
+        raise claims.garbled("there is neither a graph nor a reason for none, or both")
+    if claim.why_native is None:
+        return None
+    return Recipe(format, claim.signature, claim.names, own_code and claim.own_code)
+
+
+def _claimed(claim: claims.Claim) -> dict[str, float]:
+    return {} if claim.native_p50_ms is None else {"native_p50_ms": claim.native_p50_ms}
+
+
+def _ask_native(
+    course: "_Course",
+    judge: Child,
+    told: dict[str, Any],
+    recipe: Recipe,
+    path: Path,
+    form: Form,
+    limits: Limits,
+) -> dict[str, Any]:
+    """Let the judge ask the very kind of process that is going to serve. Raises `Refused`."""
+    resident = Resident(recipe, path, form, limits)
+    try:
+        resident.settle()
+        question = _said(judge.call(told, limits.wall), frames.BYTES)
+        number, columns = packing.unpack_question(recipe.signature, question)
+        found = resident.ask(columns, JUDGED_SECONDS)
+        pace = median_ms(lambda row: resident.ask(row, JUDGED_SECONDS), columns)
+    except (PredictionError, Failed) as error:
+        raise Refused("native_failed", f"It does not run natively either. {error}") from error
+    finally:
+        resident.end()
+    answer = packing.pack_answer(number, recipe.signature, found.values, found.probabilities)
+    verdict = _parsed(_said(judge.call(answer, limits.wall), frames.JSON))
+    course.done("compared", claims.text(verdict.get("detail")))
+    return {**verdict, "latency": {"p50_ms": round(pace, 4), "native_p50_ms": round(pace, 4)}}
+
+
+def _said(message: tuple[bytes, bytes], wanted: bytes) -> bytes:
+    """The frame's content, if it is of the wanted kind. Raises `Refused`."""
+    kind, content = message
+    if kind == frames.JSON and (said := _parsed(content)).get("event") == "refused":
+        raise claims.refusal(said)
+    if kind != wanted:
+        raise claims.garbled("it answered something else")
+    return content
 
 
 def _nobody(name: str, status: str, detail: str, seconds: float) -> None:

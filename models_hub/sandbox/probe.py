@@ -1,10 +1,11 @@
 """Proof that a form's walls stand on this machine, and the choice of the form by that proof."""
 
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,19 +48,23 @@ def probe(form: Form) -> Proof:
         return Proof(form, reason)
     try:
         walls = _tried(form)
-    except (NoSandbox, Refused, OSError) as error:
+    except (NoSandbox, OSError) as error:
         return Proof(form, f"{error}{_hint(str(error))}")
     gaps = [f"{name}: {gap}" for name, gap in walls.items() if gap]
     return Proof(form, f"{form.name} does not hold ({'; '.join(gaps)})." if gaps else "", walls)
 
 
 def _tried(form: Form) -> dict[str, str]:
-    with _bait() as arguments, Child(CANARY, arguments, LIMITS, form) as child:
-        told = [frames.parse(payload) for _, payload in child.messages()]
-    walls = told[0].get("walls") if len(told) == 1 else None
-    if not isinstance(walls, dict) or walls.keys() != WALLS.keys():
-        raise NoSandbox(f"The canary in {form.name} gave no answer.")
-    return {name: str(gap) for name, gap in walls.items()}
+    walls = dict.fromkeys(WALLS, "the canary did not come back")
+    with (
+        suppress(Refused),  # it ended otherwise than it should, and left walls untold
+        _bait() as arguments,
+        Child(CANARY, arguments, LIMITS, form) as child,
+    ):
+        for _, payload in child.messages():
+            told = frames.parse(payload)
+            walls[str(told.get("wall"))] = str(told.get("gap"))
+    return walls
 
 
 @contextmanager
@@ -76,6 +81,7 @@ def _bait() -> Iterator[dict[str, Any]]:
             "parent": os.getpid(),
             "environment": HARMLESS,
             "memory": LIMITS.memory,
+            "threads": resource.getrlimit(resource.RLIMIT_NPROC)[1],
         }
 
 

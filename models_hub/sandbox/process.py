@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -178,8 +179,16 @@ class Child:
         """
         kind = BYTES if isinstance(request, bytes) else JSON
         body = request if isinstance(request, bytes) else json.dumps(dict(request)).encode()
+        if self._spoke_unasked():
+            raise self._failed("garbled", "The model's process answered more than once.")
         self._unsent = memoryview(HEADER.pack(kind, len(body)) + body)
         return self.receive(seconds)
+
+    def _spoke_unasked(self) -> bool:
+        """Whether something waits in the pipe that would be taken for the next answer."""
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
+        return bool(poll.poll(0)) and bool(self._pipe.read(CHUNK))
 
     def receive(self, seconds: float) -> Message:
         """Wait for one frame, and for none behind it. Raises `Refused` and `NoSandbox`."""

@@ -3,7 +3,6 @@
 import os
 import resource
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,8 @@ from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 
 from models_hub.formats import Refused
-from models_hub.sandbox import Inspection, Limits, claims, frames, inspect, layout
-from models_hub.sandbox.forms import FORMS, Form
-from models_hub.sandbox.process import ENVIRONMENT, Child
+from models_hub.sandbox import Inspection, claims, frames, inspect
 from tests.models_hub import zoo
-
-ATTACK = """
-import json, os, sys, time
-from models_hub.sandbox import frames
-
-def run(arguments, given, pipe):
-    exec(arguments["code"])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -34,46 +23,6 @@ def regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("uploads") / "wages.skops"
     skops.io.dump(pipeline.fit(people.drop(columns="wage"), people["wage"]), path)
     return path
-
-
-@pytest.fixture(params=["bubblewrap", "landlock"])
-def form(request: pytest.FixtureRequest, require: Any) -> Form:
-    """Each form that keeps code in."""
-    if request.param == "bubblewrap":
-        require("bwrap")
-    found = FORMS[request.param]
-    if missing := found.unavailable():
-        pytest.skip(missing)
-    return found
-
-
-@pytest.fixture
-def probe(form: Form, attacks: None) -> Any:
-    """Runs a few lines of Python inside, as the job of a child."""
-
-    def run(code: str, given: bytes = b"", **limits: Any) -> list[dict[str, Any]]:
-        with Child("attack", {"code": code}, Limits(**limits), form) as child:
-            return [frames.parse(payload) for _, payload in child.messages(given)]
-
-    return run
-
-
-@pytest.fixture
-def attacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module `attack`, a job that runs what it is told, can be imported inside."""
-    folder = tmp_path / "attacks"
-    folder.mkdir()
-    (folder / "attack.py").write_text(ATTACK)
-    for path in (folder, *folder.parents):  # pytest's own folders are closed to others
-        if path.owner() == tmp_path.owner() and path.is_relative_to(tempfile.gettempdir()):
-            path.chmod(path.stat().st_mode | 0o011)
-    folder.chmod(0o755)
-    monkeypatch.setattr(layout, "ROOTS", (*layout.ROOTS, folder))
-    monkeypatch.setattr(layout, "CODE", (*layout.CODE, folder))
-
-
-def tell(expression: str) -> str:
-    return f"frames.write_json(pipe, {{'told': {expression}}})"
 
 
 def test_a_pipeline_becomes_onnx_with_its_stages_told_as_they_happen(
@@ -147,62 +96,6 @@ def test_a_refusal_inside_comes_out_with_its_code_and_sentence(tmp_path: Path) -
     assert refusal.value.code == "archive_corrupt"
     assert "upload again" in refusal.value.detail
     assert told == [("inspected", "running")]
-
-
-def test_no_secret_of_the_parent_is_in_the_childs_environment(
-    probe: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgres://secret")
-    monkeypatch.setenv("SECRET_KEY", "secret")
-    (answer,) = probe(tell("dict(os.environ)"))
-    assert answer["told"].items() >= ENVIRONMENT.items()
-    assert not {"DATABASE_URL", "SECRET_KEY", "HOME", "PATH"} & answer["told"].keys()
-
-
-def test_a_child_can_write_no_file(probe: Any, tmp_path: Path) -> None:
-    code = f"""
-import signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-try:
-    with open({str(tmp_path / "out")!r}, "w") as file: file.write("x")
-    told = "written"
-except OSError as error:
-    told = type(error).__name__
-{tell("told")}"""
-    (answer,) = probe(code)
-    assert answer["told"] == "OSError"
-
-
-def test_too_much_memory_is_refused_to_the_child(probe: Any) -> None:
-    code = f"""
-try:
-    hoard = bytearray(2 << 30)
-    told = "taken"
-except MemoryError:
-    told = "refused"
-{tell("told")}"""
-    (answer,) = probe(code, memory=1 << 30)
-    assert answer["told"] == "refused"
-
-
-@pytest.mark.parametrize(
-    ("code", "limits", "expected"),
-    [
-        ("time.sleep(60)", {"wall": 1.5}, "inspection_timeout"),
-        ("while True: pass", {"cpu": 1}, "inspection_out_of_time"),
-        ("os.kill(os.getpid(), 11)", {}, "inspection_crashed"),
-        ("os._exit(3)", {}, "inspection_crashed"),
-        ("print('x' * 1_000_000)", {}, "inspection_too_talkative"),
-        ("pipe.write(b'garbage that is no message at all')", {}, "inspection_garbled"),
-        ("frames.write_bytes(pipe, bytes(5_000_000))", {"result": 1 << 20}, "inspection_garbled"),
-    ],
-)
-def test_a_child_that_misbehaves_ends_in_a_refusal(
-    code: str, limits: dict[str, Any], expected: str, probe: Any
-) -> None:
-    with pytest.raises(Refused) as refusal:
-        probe(code, **limits)
-    assert refusal.value.code == expected
 
 
 def test_a_result_without_its_stages_or_with_a_false_shape_is_not_believed() -> None:

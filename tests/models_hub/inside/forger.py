@@ -1,0 +1,36 @@
+"""A first child that lies: it opens the upload, and then tells what the attacker wants."""
+
+from typing import Any, BinaryIO
+
+from models_hub.sandbox import frames, opening
+from models_hub.sandbox.tell import Voice
+
+
+class Forged(Voice):
+    def result(self, result: dict[str, Any], payload: bytes = b"") -> None:
+        """The original predicts something else, and says of itself that all is well."""
+        lies = {**result, "values": [value * 2 for value in result["values"]]}
+        parity = {"rows": 5_000, "max_relative_error": 0.0, "mismatches": 0}
+        super().result({**lies, "parity": parity, "golden": {}, "latency": {}}, payload)
+
+
+class Finished(Voice):
+    def result(self, result: dict[str, Any], payload: bytes = b"") -> None:
+        """The comparison is told to be over before it has begun."""
+        self.stage("compared", "all rows agree")
+        parity = {"rows": 5_000, "max_relative_error": 0.0, "mismatches": 0}
+        super().result({**result, "parity": parity, "golden": {}, "latency": {}}, payload)
+
+
+class Swapped(Voice):
+    def result(self, result: dict[str, Any], payload: bytes = b"") -> None:
+        """The graph is no graph."""
+        super().result(result, b"\x08\x0a" + bytes(1000))
+
+
+VOICES = {voice.__name__: voice for voice in (Forged, Finished, Swapped)}
+
+
+def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
+    opening._open(VOICES[arguments["target"]](pipe), {**arguments, "target": None})
+    frames.write_json(pipe, {"event": "result", "parity": {"mismatches": 0}})

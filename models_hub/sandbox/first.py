@@ -54,7 +54,8 @@ def _raise_walls(config: dict[str, Any]) -> None:
 def _overlook_proc() -> None:
     """Landlock hides what is in /proc but not that it is there, and threadpoolctl, which
     scikit-learn calls, would rather fail than look elsewhere."""
-    import threadpoolctl  # only where it is needed: most children never load scikit-learn
+    # imported here because only children behind Landlock need it
+    import threadpoolctl  # type: ignore[import-untyped]  # it comes without types
 
     threadpoolctl._HAS_PROCFS = False
 

@@ -127,9 +127,14 @@ def test_the_first_form_that_holds_is_taken_and_none_is_said_to_be_none(
 
 def test_a_proof_is_made_once_and_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     now, made = [1000.0], []
-    monkeypatch.setattr(probe.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     proof = probe.Proof(FORMS["landlock"], "")
-    monkeypatch.setattr(probe, "choose", lambda *a, **b: made.append(1) or proof)
+
+    def choose(setting: str, *, production: bool) -> probe.Proof:
+        made.append(setting)
+        return proof
+
+    monkeypatch.setattr(probe, "choose", choose)
     choice = probe.Choice("auto", production=False)
     assert [choice.proof()[1] for _ in range(3)] == [True, False, False]
     now[0] += 3601

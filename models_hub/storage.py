@@ -95,20 +95,30 @@ def read_stored(organisation_id: UUID, sha256: str) -> bytes:
     """The stored file's bytes, checked against its name. Raises Unavailable when they are off."""
     with open_stored(organisation_id, sha256) as stream, _reached():
         data = stream.read()
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise Unavailable("A stored file does not match its digest any more.", code="corrupt")
+    _check(hashlib.sha256(data).hexdigest(), sha256)
     return data
+
+
+def _check(found: str, sha256: str) -> None:
+    if found != sha256:
+        raise Unavailable("A stored file does not match its digest any more.", code="corrupt")
 
 
 @contextmanager
 def local_copy(organisation_id: UUID, sha256: str, suffix: str = "") -> Iterator[Path]:
-    """A private copy on this machine's disk, gone afterwards."""
+    """A private copy on this machine's disk, checked against its name, gone afterwards.
+
+    Raises Unavailable as ``read_stored`` does.
+    """
     suffix = suffix if suffix.isascii() else ""  # a file's name has at most 255 bytes
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR, suffix=suffix) as copy:
         with open_stored(organisation_id, sha256) as stream, _reached():
             shutil.copyfileobj(stream, copy, 1024**2)
             copy.flush()
+            copy.seek(0)
+            digest = hashlib.file_digest(copy, "sha256")
+        _check(digest.hexdigest(), sha256)
         yield Path(copy.name)
 
 

@@ -11,7 +11,7 @@ import orjson
 import uuid_utils
 from django.conf import settings
 
-from berth.predictor import PredictionError, Predictions
+from berth.predictions import PredictionError, Predictions
 from berth.problems import Problem, pointer
 from berth.signature import Coerced, Signature
 from portal.errors import Conflict, Invalid, Unavailable

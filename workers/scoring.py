@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from berth.predictor import PredictionError, Predictions, Predictor
+from berth.predictions import PredictionError, Predictions
+from berth.predictor import Predictor
 from workers.labels import label_text
 from workers.models import Chunk
 from workers.reading import ERROR

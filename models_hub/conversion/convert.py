@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from onnx import ModelProto
+
 from models_hub.conversion.columns import columns_of
 from models_hub.conversion.feed import Feed
 from models_hub.conversion.original import FittedOriginal
@@ -13,11 +15,17 @@ from models_hub.formats.refusal import Refused
 
 
 def convert(
-    estimator: Any, sample: Sample | None, target: str | None, seed: int, stage: Stage
+    estimator: Any,
+    sample: Sample | None,
+    target: str | None,
+    seed: int,
+    stage: Stage,
+    why_native: Refused | None = None,
 ) -> Converted:
     """A fitted scikit-learn estimator: infer its signature, convert it, ask it for its answers.
 
-    Raises `Refused`. Whether the graph is right is judged elsewhere, on the same rows.
+    `why_native` (`not_convertible`) says that it is not to be converted. Raises `Refused`.
+    Whether the graph is right is judged elsewhere, on the same rows.
     """
     output = output_of(estimator, target)
     columns = columns_of(estimator, None if sample is None else sample.names)
@@ -25,4 +33,10 @@ def convert(
         raise Refused("columns_unusable", "No step of the pipeline looks at any column.")
     original = FittedOriginal(estimator, Feed(columns))
     task = Task(columns.used, output, sample, seed, original, stage)
-    return task.run(lambda: to_onnx(estimator, columns))
+
+    def build() -> ModelProto:
+        if why_native is not None:
+            raise why_native
+        return to_onnx(estimator, columns)
+
+    return task.run(build)

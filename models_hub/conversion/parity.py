@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from berth.predictor import PredictionError, Predictor
+from berth.predictions import PredictionError
+from berth.predictor import Predictor
 from berth.signature import Signature
 from models_hub.formats.refusal import Refused
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from berth.predictor import PredictionError
+from berth.predictions import PredictionError
 from berth.signature import Signature
 from models_hub.conversion.pace import median_ms
 from models_hub.formats import FORMATS, Refused

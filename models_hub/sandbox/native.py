@@ -5,11 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from berth.predictor import PredictionError, Predictions
+from berth.predictions import PredictionError, Predictions, finite
 from berth.signature import Signature
 from models_hub.formats import FORMATS, Refused
 from models_hub.sandbox import claims, frames, packing
@@ -103,7 +102,12 @@ class Resident:
         Raises `PredictionError` where the model raises or its answer is no finite number, and
         `Failed`.
         """
-        return finite(self.ask(columns, seconds))
+        found = self.ask(columns, seconds)
+        if found.labels is None:
+            finite(found.values)
+        if found.probabilities is not None:
+            finite(found.probabilities)
+        return found
 
     def ask(self, columns: Columns, seconds: float) -> Predictions:
         """As `predict`, with numbers that need not be finite."""
@@ -158,16 +162,3 @@ def _sentence(refusal: Refused) -> str:
     if refusal.code == "inspection_timeout":
         return "The model took too long for these rows, so its process was ended."
     return "The model's process ended as it was asked."
-
-
-def finite(found: Predictions) -> Predictions:
-    """The predictions; raises `PredictionError`, which names the rows, where a number is none."""
-    bad: Any = np.zeros(len(found.values), dtype=bool)
-    if found.values.dtype.kind == "f":
-        bad = ~np.isfinite(found.values)
-    if found.probabilities is not None:
-        bad = bad | ~np.isfinite(found.probabilities).all(axis=1)
-    if bad.any():
-        rows = tuple(np.flatnonzero(bad).tolist())
-        raise PredictionError("The model's answer is no finite number in some rows.", rows)
-    return found

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from berth.predictor import Predictions
+from berth.predictions import Predictions
 from berth.signature import Scalar, Signature
 
 _QUESTION = struct.Struct("<QI")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from berth.predictor import PredictionError, Predictions
+from berth.predictions import PredictionError, Predictions
 from models_hub.formats import Refused
 from models_hub.sandbox.native import START_SECONDS, Failed, Resident
 from models_hub.sandbox.packing import Columns

@@ -1,15 +1,18 @@
 """The Bundle: one immutable, signed file that holds all it takes to run a model.
 
-An uncompressed zip of exactly four entries in this order:
+An uncompressed zip of exactly these entries in this order:
 
     model.onnx       the pipeline
     signature.json   its Signature
     manifest.json    the SHA-256 of both, and what the sealer says about them
     manifest.sig     64 bytes: Ed25519 (RFC 8032) over manifest.json's bytes
 
+A model that has no graph, and so runs only inside the sandbox of the portal that took it in, has
+the last three entries alone, and its manifest says `"runtime": "native"`.
+
 JSON is canonical (keys sorted, UTF-8, no spaces), times and attributes are fixed: the same
-content makes the same bytes, and a Bundle is named by their SHA-256. Reading packs the four
-entries anew and compares, so that no byte of the file can differ unnoticed.
+content makes the same bytes, and a Bundle is named by their SHA-256. Reading packs the entries
+anew and compares, so that no byte of the file can differ unnoticed.
 """
 
 import io
@@ -29,9 +32,11 @@ from berth.problems import InvalidSignature
 from berth.signature import Signature
 
 SCHEMA = 1
+GRAPH = "model.onnx"
+NATIVE = "native"
 LARGEST_BUNDLE = 1 << 30  # bytes; well below where zip would need its 64-bit form
 _LARGEST_JSON = 16 << 20
-_ENTRIES = ("model.onnx", "signature.json", "manifest.json", "manifest.sig")
+_ENTRIES = (GRAPH, "signature.json", "manifest.json", "manifest.sig")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip knows
 # All that zipfile raises on bytes made to confuse it (an offset before the file's start, a
 # name that is no UTF-8, an encrypted or unknown entry).
@@ -57,7 +62,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A read or sealed Bundle; `data` is the whole file."""
+    """A read or sealed Bundle; `data` is the whole file, `onnx` is empty for a native model."""
 
     data: bytes
     onnx: bytes
@@ -78,15 +83,17 @@ def seal(
     `manifest` is what the caller says: `created_at` (required, a text in ISO 8601), and what
     else belongs there (model, organisation, version, runtime, parity). `golden`, if given,
     is `{"instances": [...], "predictions": [...]}` and is what Predictor.verify_golden runs.
-    `schema` and `files` are ours. Raises BundleError (`bad_manifest`, `too_large`) and
-    InvalidSignature.
+    `schema` and `files` are ours. `onnx` is empty just where the manifest's `runtime` is
+    "native". Raises BundleError (`bad_manifest`, `too_large`) and InvalidSignature.
     """
     if not isinstance(manifest.get("created_at"), str):
         raise BundleError("bad_manifest", "The manifest needs created_at, an ISO 8601 text.")
     if taken := sorted(_OURS & manifest.keys()):
         raise BundleError("bad_manifest", f"The manifest's {', '.join(taken)} are set by seal().")
     checked = Signature.from_json(signature.to_json())
-    parts = {"model.onnx": onnx, "signature.json": canonical(checked.to_json())}
+    _check_runtime(manifest, has_graph=bool(onnx))
+    parts = {GRAPH: onnx} if onnx else {}
+    parts["signature.json"] = canonical(checked.to_json())
     stated = {"schema": SCHEMA, "files": {name: _stated(part) for name, part in parts.items()}}
     sealed = canonical({**manifest, **stated})
     data = _packed([*parts.values(), sealed, key.sign(sealed)])
@@ -102,13 +109,21 @@ def read(data: bytes, public_key: Ed25519PublicKey | None) -> Bundle:
     came from a trusted place. Raises BundleError with the code `too_large`, `not_a_bundle`,
     `wrong_entries`, `altered`, `forged`, `bad_manifest`, `unknown_schema` or `bad_signature`.
     """
-    onnx, signature, manifest, seal_bytes = _unpacked(data)
+    parts = dict(zip(reversed(_ENTRIES), reversed(_unpacked(data)), strict=False))
+    seal_bytes, manifest = parts.pop("manifest.sig"), parts.pop("manifest.json")
     if public_key is not None:
         _check_seal(manifest, seal_bytes, public_key)
     stated = _manifest(manifest)
-    if stated["files"] != {"model.onnx": _stated(onnx), "signature.json": _stated(signature)}:
+    if stated["files"] != {name: _stated(part) for name, part in parts.items()}:
         raise BundleError("altered", "The Bundle's parts are not the ones its manifest names.")
-    return Bundle(data, onnx, _signature(signature), stated)
+    _check_runtime(stated, has_graph=GRAPH in parts)
+    return Bundle(data, parts.get(GRAPH, b""), _signature(parts["signature.json"]), stated)
+
+
+def _check_runtime(manifest: Mapping[str, Any], *, has_graph: bool) -> None:
+    if (manifest.get("runtime") == NATIVE) == has_graph:
+        detail = f"A Bundle has no {GRAPH} just where its manifest's runtime is {NATIVE!r}."
+        raise BundleError("bad_manifest", detail)
 
 
 def canonical(document: object) -> bytes:
@@ -126,7 +141,7 @@ def _stated(part: bytes) -> dict[str, str | int]:
 def _packed(parts: list[bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
-        for name, part in zip(_ENTRIES, parts, strict=True):
+        for name, part in zip(_ENTRIES[-len(parts) :], parts, strict=True):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = 3  # else it would say on which system it was made
             archive.writestr(entry, part)
@@ -152,13 +167,13 @@ def _unpacked(data: bytes) -> list[bytes]:
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     """Nothing is read before names and sizes are known to be harmless."""
-    if tuple(entry.filename for entry in entries) != _ENTRIES:
+    if tuple(entry.filename for entry in entries) not in (_ENTRIES, _ENTRIES[1:]):
         detail = f"A Bundle holds exactly {', '.join(_ENTRIES)}, in this order."
         raise BundleError("wrong_entries", detail)
     stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
     if not stored or sum(entry.file_size for entry in entries) > size:
         raise BundleError("wrong_entries", "A Bundle's entries are stored uncompressed.")
-    if any(entry.file_size > _LARGEST_JSON for entry in entries[1:]):
+    if any(entry.file_size > _LARGEST_JSON for entry in entries[-3:]):
         detail = f"A Bundle's JSON may hold at most {_LARGEST_JSON:,} bytes."
         raise BundleError("too_large", detail)
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from berth.bundle import Bundle, BundleError, read
-from berth.field import Scalar
+from berth.predictions import PredictionError, Predictions, finite
 from berth.problems import InvalidInput
 from berth.signature import Signature
 
@@ -31,7 +30,6 @@ _ORT_ERRORS = (
     RuntimeError,
 )
 _SILENT = 4  # only fatal lines: what fails is raised, not printed
-_MOST_ROWS_NAMED = 10
 # A session's memory, measured on a linear model, boosted trees and a forest (resident size
 # of 4 to 40 sessions): 0.13 MB each and 4.6 to 5.2 times the file's bytes.
 _SESSION_BYTES = 150_000
@@ -41,44 +39,17 @@ _GOLDEN_RELATIVE = 1e-5
 _GOLDEN_ABSOLUTE = 1e-7
 
 
-class PredictionError(RuntimeError):
-    """The model failed on input that fits its signature; `rows` names them where known."""
-
-    def __init__(self, detail: str, rows: tuple[int, ...] = ()) -> None:
-        super().__init__(detail)
-        self.rows = rows
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """What a model answers for n rows.
-
-    `values` [n]: float64 for a regression; for a classification int64 or, for any other
-    kind of label, object. `values.tolist()` always holds plain Python values.
-    `probabilities`: float64 [n, k] in the order of `labels`; None for a regression, and for a
-    classifier that has none.
-    """
-
-    values: NDArray[Any]
-    probabilities: NDArray[np.float64] | None = None
-    labels: tuple[Scalar, ...] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """`{"predictions": [...]}`, and `"probabilities"` of a classification."""
-        answer = {"predictions": self.values.tolist()}
-        if self.probabilities is None:
-            return answer
-        return {**answer, "probabilities": self.probabilities.tolist()}
-
-
 class Predictor:
     """A Bundle's model, loaded. Safe to use from many threads at once."""
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         """Load the model; `threads` is how many one call may use.
 
-        Raises BundleError (`unloadable`, `wrong_interface`).
+        Raises BundleError (`native`, `unloadable`, `wrong_interface`).
         """
+        if not bundle.onnx:
+            detail = "This model runs natively: it answers in the portal that sealed it alone."
+            raise BundleError("native", detail)
         self.signature = bundle.signature
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
@@ -111,11 +82,11 @@ class Predictor:
         except _ORT_ERRORS as error:
             raise PredictionError(f"The model failed: {error}") from error
         if self._labels is None:
-            return Predictions(_finite(_shaped(outputs[0], (rows,))))
+            return Predictions(finite(_shaped(outputs[0], (rows,))))
         labels = self._named(outputs[0].reshape(rows))
         if len(outputs) == 1:
             return Predictions(labels, None, self._labels)
-        probabilities = _finite(_shaped(outputs[1], (rows, len(self._labels))))
+        probabilities = finite(_shaped(outputs[1], (rows, len(self._labels))))
         return Predictions(labels, probabilities, self._labels)
 
     def verify_golden(self) -> int:
@@ -197,16 +168,6 @@ def _shaped(output: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
         had = getattr(output, "shape", type(output).__name__)
         raise PredictionError(f"The model answered {had} where {shape} was due.")
     return output.reshape(shape).astype(np.float64, copy=False)
-
-
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if np.isfinite(values).all():
-        return values
-    good = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
-    rows = tuple(np.flatnonzero(~good).tolist())
-    named = ", ".join(map(str, rows[:_MOST_ROWS_NAMED]))
-    more = f" and {len(rows) - _MOST_ROWS_NAMED} more" if len(rows) > _MOST_ROWS_NAMED else ""
-    raise PredictionError(f"The model's answer is no finite number in rows {named}{more}.", rows)
 
 
 def _agree(got: list[Any], sealed: Any) -> bool:

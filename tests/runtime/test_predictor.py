@@ -18,7 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from berth.bundle import Bundle, BundleError, seal
-from berth.predictor import PredictionError, Predictor
+from berth.predictions import PredictionError
+from berth.predictor import Predictor
 from berth.signature import Field, Output, Signature
 from tests.runtime.conftest import INPUTS, converted, people, trained
 

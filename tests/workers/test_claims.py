@@ -11,7 +11,8 @@ from django.db import connection
 from django.test import Client
 from sklearn.pipeline import Pipeline
 
-from berth.predictor import PredictionError, Predictor
+from berth.predictions import PredictionError
+from berth.predictor import Predictor
 from models_hub import storage
 from models_hub.models import Version
 from portal import tenancy, turns

@@ -179,7 +179,7 @@ class Child:
         """
         kind = BYTES if isinstance(request, bytes) else JSON
         body = request if isinstance(request, bytes) else json.dumps(dict(request)).encode()
-        if self._spoke_unasked():
+        if self._ready and self._spoke_unasked():
             raise self._failed("garbled", "The model's process answered more than once.")
         self._unsent = memoryview(HEADER.pack(kind, len(body)) + body)
         return self.receive(seconds)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 ML = "ai.onnx.ml"
+LONG = 1_000
 
 
 class Pen:
@@ -44,12 +45,16 @@ class Pen:
     def node(self, kind: str, *inputs: str, domain: str = "", out: str = "", **attrs: Any) -> str:
         """Note a node with one output; returns the output's name (`out`, or a new one)."""
         out = out or self.name(kind)
-        self.nodes.append(helper.make_node(kind, list(inputs), [out], domain=domain, **attrs))
+        self.several(kind, list(inputs), [out], domain=domain, **attrs)
         return out
 
-    def several(self, kind: str, inputs: list[str], outputs: list[str], **attrs: Any) -> None:
+    def several(
+        self, kind: str, inputs: list[str], outputs: list[str], domain: str = "", **attrs: Any
+    ) -> None:
         """Note a node with several outputs, named by the caller (`name`)."""
-        self.nodes.append(helper.make_node(kind, inputs, outputs, **attrs))
+        node = helper.make_node(kind, inputs, outputs, domain=domain)
+        node.attribute.extend(_attribute(name, value) for name, value in attrs.items())
+        self.nodes.append(node)
 
     def cast(self, value: str, dtype: int) -> str:
         """Cast to an ONNX element type."""
@@ -95,6 +100,17 @@ class Pen:
         del self.graph.node[:]
         self.graph.node.extend([*self.nodes, *own])
         self.nodes = []
+
+
+def _attribute(name: str, value: Any) -> AttributeProto:
+    """As `onnx.helper` makes it; long lists, of one kind here, without its checks of each item."""
+    if not isinstance(value, list) or len(value) < LONG:
+        return helper.make_attribute(name, value)
+    if isinstance(value[0], int):
+        return AttributeProto(name=name, type=AttributeProto.INTS, ints=value)
+    if isinstance(value[0], bytes):
+        return AttributeProto(name=name, type=AttributeProto.STRINGS, strings=value)
+    return helper.make_attribute(name, value)
 
 
 #: Takes a pen and the name of a value, has nodes written, gives the name of the outcome.

@@ -111,7 +111,8 @@ def _attribute(old: Any) -> Any:
     if field == "t":
         new.t.CopyFrom(copied(value))
     elif field.endswith("s") and field != "s":
-        getattr(new, field).extend(map(copied, value))
+        # a forest has millions of numbers: those are copied without a call for each
+        getattr(new, field).extend(value if copied is _same else map(copied, value))
     else:
         setattr(new, field, copied(value))
     return new

@@ -12,6 +12,7 @@ from models_hub.conversion.loading import load
 from models_hub.conversion.parity import compare, judge, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.task import Converted
+from models_hub.formats.onnx_vetting import vet
 from tests.models_hub import wages
 
 SEED = 5
@@ -30,7 +31,8 @@ def fitted(pipeline: Any, classes: int) -> Any:
 
 def check_served(pipeline: Any, found: Converted) -> None:
     """The graph agrees on the judged rows, and on fresh ones that the conversion never saw."""
-    predictor = load(found.graph(), found.signature)
+    graph = vet(found.graph()).SerializeToString()  # as the judge seals it
+    predictor = load(graph, found.signature)
     judged = parity_rows(found.signature, found.spans, None, SEED)
     kept = {name: values[found.mask] for name, values in judged.items()}
     judge(compare(found.expected, predict(predictor, kept), kept))

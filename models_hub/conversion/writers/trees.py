@@ -128,7 +128,7 @@ def attributes(trees: Iterable[TreeArrays]) -> tuple[dict[str, Any], dict[str, A
 
 
 def _modes(tree: TreeArrays) -> Any:
-    return np.where(tree.leaf, "LEAF", "BRANCH_LT" if tree.strict else "BRANCH_LEQ")
+    return np.where(tree.leaf, b"LEAF", b"BRANCH_LT" if tree.strict else b"BRANCH_LEQ")
 
 
 def _leaves(every: list[TreeArrays]) -> dict[str, list[int]]:

@@ -177,7 +177,9 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
     "partial least squares": lambda: usual(PLSRegression(3)),
     "support vectors": lambda: usual(SVR(C=100)),
     "kernel ridge": lambda: usual(KernelRidge(kernel="rbf", gamma=0.1)),
-    "perceptron layers": lambda: usual(MLPRegressor(hidden_layer_sizes=(8,), max_iter=50, random_state=0)),
+    "perceptron layers": lambda: usual(
+        MLPRegressor(hidden_layer_sizes=(8,), max_iter=50, random_state=0)
+    ),
     "forest": lambda: usual(trees(ens.RandomForestRegressor)),
     "forest of logarithms": lambda: logs(usual(trees(ens.ExtraTreesRegressor))),
     "boosting": lambda: usual(trees(ens.GradientBoostingRegressor, loss="huber")),

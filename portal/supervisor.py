@@ -170,7 +170,8 @@ class Supervisor:
             # A warm shutdown lets a task end; a cold one leaves it to whoever comes next.
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),
         ]
-        self.programs[3].niceness = 5  # on one machine, live answers go before files
+        for behind in self.programs[1:]:  # on one machine, live answers go before files
+            behind.niceness = 5
         self.started = time.monotonic()
         for child in self.programs:
             self._start(child)
@@ -192,6 +193,9 @@ class Supervisor:
             "REDIS_URL": env.redis_url,
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PYTHONUNBUFFERED": "1",
+            # Celery would run Django's checks in each of its processes, for which it imports every
+            # view; they are about the code, and `make check` has run them.
+            "CELERY_SKIP_CHECKS": "1",
         }
         return Child(
             name,

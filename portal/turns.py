@@ -22,6 +22,7 @@ from portal.tenancy import current
 log = structlog.get_logger()
 Kind = Turn.Kind
 RING_SECONDS = 0.5
+SLICE_SECONDS = 30.0  # of work after one bell: well below Celery's time limit
 
 
 def announce(kind: Kind) -> None:

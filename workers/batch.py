@@ -9,8 +9,9 @@ from uuid import UUID
 
 import structlog
 
+from models_hub.native import require_allowed
 from portal import turns
-from portal.errors import Unavailable
+from portal.errors import Conflict, Unavailable
 from portal.tenancy import scope
 from portal.turns import Kind
 from predictions.engine import ENGINE, Served
@@ -22,11 +23,10 @@ from workers.scoring import score
 from workers.splitting import split
 
 log = structlog.get_logger()
-SLICE_SECONDS = 30.0
 UNFINISHED = "SELECT 1 FROM workers_job WHERE status IN ('queued', 'running')"
 
 
-def drain(seconds: float = SLICE_SECONDS) -> None:
+def drain(seconds: float = turns.SLICE_SECONDS) -> None:
     """Work for at most ``seconds`` (and the last chunk's time); ring again if work is left."""
     until = time.monotonic() + seconds
     passed: set[UUID] = set()
@@ -64,9 +64,14 @@ def _work(chunk: Chunk, until: float) -> bool:
         log.info("chunk_overtaken", chunk=str(chunk))
     except UnreadableFile as error:
         _fail(chunk, error.code, error.detail)
+    except Conflict as error:  # somebody has to decide something first
+        _fail(chunk, error.kind, error.detail)
     except Unavailable as error:
         if error.kind == "corrupt":  # what is stored is not what was; no later try finds it better
             _fail(chunk, error.kind, error.detail)
+            return True
+        if error.kind == "native_failed":  # as if it had ended this worker: see `closing.divide`
+            claims.give_back(chunk, counts=True)
             return True
         # The storage is away: nobody's fault, and trying on is no use.
         log.warning("chunk_put_off", chunk=str(chunk), error=str(error))
@@ -92,7 +97,10 @@ def _take_on(chunk: Chunk, until: float) -> None:
             served = Served(
                 version.model.slug, version.number, version.pk, version.bundle_sha256, True
             )
-            outcome = score(chunk, ENGINE.predictor(chunk.organisation_id, served))
+            with scope(chunk.organisation_id):
+                require_allowed(version)
+            predictor = ENGINE.predictor(chunk.organisation_id, served, patient=True)
+            outcome = score(chunk, predictor)
         closing.finish(chunk, outcome)
 
 

@@ -24,8 +24,10 @@ task_soft_time_limit = 240
 task_time_limit = 300
 worker_prefetch_multiplier = 1
 worker_max_tasks_per_child = 500
-# A model loaded before a fork loses its threads or hangs in the child.
-worker_pool_start_method = "spawn"
+# A child inherits what its parent imported, which is quick. A model that was loaded before a fork
+# would lose its threads and hang; but the parent loads none, and imports nothing that starts a
+# thread (polars does: see `tasks.score`).
+worker_pool_start_method = "fork"
 worker_proc_alive_timeout = 30
 worker_send_task_events = False
 worker_hijack_root_logger = False

@@ -10,7 +10,6 @@ from portal import idempotency, turns, uploads
 from portal.tenancy import scope
 from portal.turns import Kind
 from predictions.loading import load_all
-from workers import batch
 from workers.heartbeat import beat
 
 
@@ -20,7 +19,7 @@ def inspect() -> None:
 
     Not until none waits: Celery's time limit would end somebody's inspection in the middle.
     """
-    until = time.monotonic() + batch.SLICE_SECONDS
+    until = time.monotonic() + turns.SLICE_SECONDS
     passed: set[UUID] = set()
     while (organisation := turns.next_turn(Kind.INSPECT, passed)) is not None:
         with scope(organisation):
@@ -39,6 +38,8 @@ def inspect() -> None:
 @shared_task(name="workers.score")
 def score() -> None:
     """Score chunks for a while, each organisation in its turn; ring again if work is left."""
+    from workers import batch  # not above: polars starts threads, which no fork would inherit
+
     batch.drain()
 
 

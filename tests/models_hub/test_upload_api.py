@@ -378,7 +378,7 @@ def test_a_long_queue_is_inspected_in_slices(
 ) -> None:
     rung: list[Any] = []
     monkeypatch.setattr("portal.turns.ring", rung.append)
-    monkeypatch.setattr("workers.batch.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("portal.turns.SLICE_SECONDS", 0.0)
     for _ in range(2):
         upload()
     tasks.inspect()

@@ -14,6 +14,7 @@ from models_hub import sealing, standing, storage
 from models_hub.doors import get_model_for, get_version_for
 from models_hub.formats import HEAD, Format, Refused, recognise
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
+from models_hub.quarantine import hold
 from portal.access import Caller, Permission, record
 from portal.errors import Conflict, Invalid, TooLarge
 from portal.models import Organisation
@@ -89,6 +90,8 @@ def upload_version(
     for file in filter(None, (artifact, sample)):
         storage.put_file(current(), file.sha256, file.path)
     with transaction.atomic():
+        for file in filter(None, (artifact, sample)):
+            hold(file)
         version = Version.objects.create(
             model=model,
             number=_next_number(caller, slug),
@@ -134,7 +137,7 @@ def _next_number(caller: Caller, slug: str) -> int:
 
 def stored_bytes() -> int:
     """What the organisation's uploads and Bundles take in the storage."""
-    uploads = Version.objects.filter(derived_from=None)
+    uploads = Version.objects.filter(derived_from=None, removal=None)
     sums = uploads.aggregate(a=Sum("size"), b=Sum("sample_size"), c=Sum("bundle_size"))
     return sum(value or 0 for value in sums.values())
 

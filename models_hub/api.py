@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from models_hub.actions import correct_signature, create_model, promote, roll_back, upload_version
 from models_hub.doors import get_model_for, get_version_for, models_for
 from models_hub.models import HostedModel, Version
+from models_hub.quarantine import delete_refused
 from portal.access import Permission
 from portal.api import ApiView, UploadView
 from portal.errors import Invalid
@@ -42,6 +43,7 @@ def version_json(version: Version) -> dict[str, Any]:
         "model": version.model.slug,
         **{name: getattr(version, name) for name in names + more},
         "bundle_sha256": version.bundle_sha256 or None,
+        "file_deleted": version.file_deleted,
     }
 
 
@@ -85,7 +87,7 @@ class VersionsView(UploadView):
     """``GET`` and ``POST /models/{slug}/versions``"""
 
     def get(self, request: Request, slug: str) -> Response:
-        versions = get_model_for(self.caller, slug).versions.select_related("model")
+        versions = get_model_for(self.caller, slug).versions.select_related("model", "removal")
         return Response(page_of(request, versions, version_json, order="-number"))
 
     def admit(self, slug: str) -> None:
@@ -136,10 +138,13 @@ def _metrics(text: str) -> dict[str, Any]:
 
 
 class VersionView(ApiView):
-    """``GET /models/{slug}/versions/{n}``"""
+    """``GET`` and ``DELETE /models/{slug}/versions/{n}``"""
 
     def get(self, request: Request, slug: str, number: int) -> Response:
         return Response(version_json(get_version_for(self.caller, slug, number)))
+
+    def delete(self, request: Request, slug: str, number: int) -> Response:
+        return Response(version_json(delete_refused(self.caller, slug, number)))
 
 
 class SignatureView(ApiView):

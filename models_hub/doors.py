@@ -26,7 +26,9 @@ def get_model_for(caller: Caller, slug: str, *, lock: bool = False) -> HostedMod
 def get_version_for(caller: Caller, slug: str, number: int) -> Version:
     """Version ``number`` of the model, with the model."""
     caller.require(Permission.READ)
-    version = Version.objects.select_related("model").filter(model__slug=slug, number=number)
+    version = Version.objects.select_related("model", "removal").filter(
+        model__slug=slug, number=number
+    )
     found = version.first()
     if found is None:
         raise NotFound("version")

@@ -1,5 +1,6 @@
 """What was uploaded: hosted models, their versions, and the feed of what happened to them."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -92,6 +93,27 @@ class Version(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.model.slug} version {self.number}"
+
+    @property
+    def file_deleted(self) -> datetime | None:
+        """When the uploaded files were deleted, if they were."""
+        removal: Removal | None = getattr(self, "removal", None)
+        return removal.at if removal else None
+
+
+class Removal(TenantModel):
+    """The files of a refused version were deleted; the version itself never changes."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    version = models.OneToOneField(Version, on_delete=models.CASCADE, related_name="removal")
+    actor = models.CharField(max_length=254)
+    at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[TenantManager["Removal"]] = TenantManager()
+    gate: ClassVar[GateManager["Removal"]] = GateManager()
+
+    def __str__(self) -> str:
+        return f"{self.version} deleted"
 
 
 class ModelEvent(TenantModel):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("models/<slug:slug>/versions", report.versions, name="versions"),
     path("models/<slug:slug>/versions/<int:number>", report.version, name="version"),
     path("models/<slug:slug>/versions/<int:number>/stages", report.stages, name="stages"),
+    path("models/<slug:slug>/versions/<int:number>/delete", report.delete, name="version-delete"),
     path("models/<slug:slug>/versions/<int:number>/promote", report.promote, name="promote"),
     path(
         "models/<slug:slug>/versions/<int:number>/signature", signature.signature, name="signature"

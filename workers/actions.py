@@ -10,6 +10,7 @@ from models_hub import storage
 from models_hub.actions import stored_bytes
 from models_hub.doors import deployments_of, get_model_for, get_version_for
 from models_hub.models import Architecture, HostedModel, Version
+from models_hub.quarantine import hold
 from portal import turns
 from portal.access import Caller, Permission, record
 from portal.errors import Conflict, Invalid, TooLarge
@@ -44,6 +45,7 @@ def submit_job(
     _check_quota(file.size)
     storage.put_file(current(), file.sha256, file.path)
     with transaction.atomic():
+        hold(file)
         job = Job.objects.create(
             version=chosen,
             filename=file.filename,

@@ -3,3 +3,11 @@ from django.apps import AppConfig
 
 class WorkersConfig(AppConfig):
     name = "workers"
+
+    def ready(self) -> None:
+        # imported here because models can be imported only once all apps are known
+        from models_hub import quarantine
+        from workers.models import Chunk, Job
+
+        quarantine.USES.append(lambda sha256: Job.objects.filter(sha256=sha256).exists())
+        quarantine.USES.append(lambda sha256: Chunk.objects.filter(object_sha256=sha256).exists())

@@ -13,11 +13,11 @@ from models_hub.actions import promote as promote_version
 from models_hub.actions import roll_back
 from models_hub.doors import get_model_for, get_version_for
 from models_hub.models import HostedModel, ModelEvent, Version
+from models_hub.quarantine import delete_refused
 from models_hub.sealing import STAGES
 from models_hub.views.figures import scientific, seconds
 from models_hub.views.frame import MADE_LIVE, show
 from models_hub.views.inputs import inputs_of
-from models_hub.views.upload import HOW_TO_SAVE
 from portal.errors import Conflict
 from portal.pages import PageRequest, deed, page
 from predictions.architectures import ARCHITECTURES
@@ -31,6 +31,10 @@ _MEANS = {
     "compared": "Both answer the same rows, and every answer is compared.",
     "sealed": "Signed; from then on it never changes.",
 }
+HOW_TO_CONVERT = """from skl2onnx import to_onnx  # with a converter for your own class registered
+
+model = to_onnx(pipeline, X[:1], options={"zipmap": False})
+open("model.onnx", "wb").write(model.SerializeToString())"""
 _STATES = {"running": "current", "done": "done", "failed": "failed"}
 
 
@@ -127,7 +131,7 @@ def _report(version: Version) -> dict[str, Any]:
         "error": None if error is None else scientific(error),
         "places": places_of(version),
         "inputs": inputs_of(version.signature),
-        "how_to_save": HOW_TO_SAVE,
+        "how_to_convert": HOW_TO_CONVERT,
         "changes": changes_of(version, live),
         "can_promote": version.status == Version.Status.READY and not is_live,
     }
@@ -172,6 +176,18 @@ def _history(model: HostedModel) -> QuerySet[ModelEvent]:
 def _row(version: Version) -> dict[str, Any]:
     error = (version.report.get("parity") or {}).get("max_relative_error")
     return {"version": version, "error": None if error is None else scientific(error)}
+
+
+@deed
+def delete(request: PageRequest, slug: str, number: int) -> HttpResponse:
+    """Delete the files of a refused version."""
+    try:
+        delete_refused(request.caller, slug, number)
+    except Conflict as conflict:
+        messages.error(request, conflict.detail)
+    else:
+        messages.success(request, f"The file of version {number} is deleted; its report stays.")
+    return redirect("version", slug, number)
 
 
 @deed

@@ -16,10 +16,10 @@ from portal.errors import BerthError, Invalid, TooLarge
 from portal.pages import PageRequest, page, refuse
 from portal.uploads import received
 
-HOW_TO_SAVE = """import skops.io
+HOW_TO_SAVE = """import joblib
 
 pipeline.fit(X, y)  # a scikit-learn Pipeline, fitted on columns with names
-skops.io.dump(pipeline, "model.skops")"""
+joblib.dump(pipeline, "model.joblib", compress=3)"""
 
 
 class UploadForm(forms.Form):
@@ -107,7 +107,9 @@ def _form(
         status=status,
         form=form,
         most=settings.MAX_ARTIFACT_BYTES,
-        artifact_note=f".skops or .onnx, at most {settings.MAX_ARTIFACT_BYTES >> 20} MB.",
+        artifact_note=(
+            f".joblib, .pkl, .skops or .onnx, at most {settings.MAX_ARTIFACT_BYTES >> 20} MB."
+        ),
         sample_note=f"CSV or Parquet, at most {settings.MAX_SAMPLE_BYTES >> 20} MB.",
         how_to_save=HOW_TO_SAVE,
     )

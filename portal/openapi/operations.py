@@ -100,7 +100,7 @@ MODELS: dict[str, dict[str, Operation]] = {
             400, 404, 413, 415, 422,
             body={"multipart/form-data": {"schema": record(
                 {
-                    "artifact": {**_FILE, "description": "`.onnx` or `.skops`."},
+                    "artifact": {**_FILE, "description": "`.joblib`, `.pkl`, `.skops` or `.onnx`."},
                     "sample": {**_FILE, "description": "CSV or Parquet of real rows."},
                     "target": text("The sample's column to predict.", maxLength=200),
                     "notes": text(maxLength=10_000),
@@ -116,6 +116,12 @@ MODELS: dict[str, dict[str, Operation]] = {
         "get": _operation(
             "getVersion", "Versions", "read", "Show a version",
             {"200": _answer("The version.", ref("Version"))}, 404,
+        ),
+        "delete": _operation(
+            "deleteRefusedVersion", "Versions", "publish", "Delete a refused version's files",
+            {"200": _answer("The version, which stays.", ref("Version"))}, 404, 409,
+            more="The uploaded file and its sample go; the version, its report and the audit log"
+            " stay.",
         ),
     },
     "/models/{slug}/versions/{number}/signature": {

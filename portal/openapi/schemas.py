@@ -150,6 +150,7 @@ SCHEMAS: dict[str, Schema] = {
             "created": MOMENT,
             "created_by": text(),
             "bundle_sha256": or_null(text("Of the sealed Bundle.")),
+            "file_deleted": or_null(MOMENT),
         }
     ),
     "Refusal": record({"code": text(), "detail": text()}),

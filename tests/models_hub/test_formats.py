@@ -15,7 +15,6 @@ import sklearn
 import skops.io
 from onnx import ModelProto, TensorProto, helper
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
-from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 

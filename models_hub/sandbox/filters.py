@@ -29,14 +29,14 @@ memfd_create memfd_secret migrate_pages mknod mknodat modify_ldt mount mount_set
 move_pages mq_open msgget name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open
 personality pidfd_getfd pivot_root process_madvise process_vm_readv process_vm_writev ptrace
 quotactl quotactl_fd reboot request_key semget set_mempolicy_home_node setdomainname sethostname
-setns settimeofday shmget socket socketpair splice swapoff swapon syslog tee umount umount2 unshare
+setns settimeofday shmget socket socketpair splice swapoff swapon syslog tee umount2 unshare
 uselib userfaultfd ustat vhangup vmsplice
 """
 
 ALLOWED = """
 access arch_prctl brk clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3
 epoll_create1 epoll_ctl epoll_pwait epoll_wait eventfd2 exit exit_group faccessat faccessat2
-fadvise64 fstat fstatfs fstatat64 futex futex_requeue futex_wait futex_waitv futex_wake getcpu
+fadvise64 fstat fstatfs futex futex_requeue futex_wait futex_waitv futex_wake getcpu
 getcwd getdents64 getegid geteuid getgid getgroups getpgrp getpid getppid getrandom getresgid
 getresuid getrlimit getrusage gettid gettimeofday getuid lseek lstat madvise membarrier mincore mmap
 mprotect mremap munmap nanosleep newfstatat pipe pipe2 poll ppoll pread64 preadv pselect6 read

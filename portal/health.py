@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import redis
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+log = structlog.get_logger()
 Check = Callable[[], str]
 
 
@@ -23,18 +25,30 @@ def database() -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
-        return f"The database does not answer: {str(error).splitlines()[0]}"
+        # What it says may name hosts and accounts, and nobody has to sign in to read this.
+        log.warning("database_not_ready", error=str(error))
+        return "The database does not answer; the log says why."
     return ""
 
 
-def migrations() -> str:
-    """Whether the tables are those that this code was written for."""
-    try:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        return "The state of the tables is unknown."
-    return "Migrations are missing: run `manage.py prepare`." if plan else ""
+class _Migrations:
+    """Whether the tables are those that this code was written for: once so, it stays so."""
+
+    fit = False
+
+    def __call__(self) -> str:
+        if self.fit:
+            return ""
+        try:
+            executor = MigrationExecutor(connection)
+            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except DatabaseError:
+            return "The state of the tables is unknown."
+        self.fit = not plan
+        return "Migrations are missing: run `manage.py prepare`." if plan else ""
+
+
+migrations = _Migrations()
 
 
 def broker() -> str:
@@ -43,7 +57,8 @@ def broker() -> str:
         with redis.Redis.from_url(settings.ENV.redis_url, socket_timeout=1) as client:
             client.ping()
     except redis.RedisError as error:
-        return f"Valkey does not answer: {error}"
+        log.warning("valkey_not_ready", error=str(error))
+        return "Valkey does not answer; the log says why."
     return ""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import uuid_utils
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -99,8 +100,16 @@ def memberships_of(user: User) -> list[Membership]:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address. Proxies' headers are not believed; see the README on production."""
-    return str(request.META.get("REMOTE_ADDR", ""))
+    """The caller's address: the peer's, or what the outermost of our own proxies saw.
+
+    Each proxy adds the address of its peer at the end of ``X-Forwarded-For``; what stands before
+    those of ours, anybody may have written.
+    """
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    if not settings.ENV.proxies:
+        return peer
+    seen = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    return seen[-settings.ENV.proxies] if len(seen) >= settings.ENV.proxies else peer
 
 
 def portal_context(request: HttpRequest) -> dict[str, Any]:

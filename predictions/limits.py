@@ -25,6 +25,7 @@ from portal.errors import RateLimited
 
 log = structlog.get_logger()
 LOT_SECONDS = 0.05  # a lot that lasts longer than this was too large
+MOST_LOCAL = 10_000
 LOT_SHARE = 0.01  # of the calls that a full bucket holds
 
 _SCRIPT = """
@@ -165,5 +166,7 @@ class Limiter:
             for bucket, at in zip(buckets, empty, strict=True):
                 if at - now > bucket.burst:
                     return at - now - bucket.burst
+            if len(self._local) > MOST_LOCAL:  # an empty bucket is as good as none
+                self._local = {name: at for name, at in self._local.items() if at > now}
             self._local.update({b.name: at for b, at in zip(buckets, empty, strict=True)})
         return 0.0

@@ -254,6 +254,19 @@ def test_one_visitor_in_a_hurry_waits_and_keeps_what_was_written(visitor: Client
     assert (neighbour.status_code, stranger.status_code) == (429, 200)
 
 
+def test_behind_a_proxy_of_ours_visitors_are_told_apart_by_what_it_saw(
+    visitor: Client, key: str, settings: Any
+) -> None:
+    settings.ENV = replace(settings.ENV, proxies=1)
+
+    def sent(forwarded: str) -> int:
+        headers = {"X-Forwarded-For": forwarded}
+        return visitor.post(f"/w/{key}", GOOD, REMOTE_ADDR="10.0.0.1", headers=headers).status_code
+
+    assert 429 in [sent(f"203.0.113.{forged}, 198.51.100.7") for forged in range(25)]
+    assert sent("203.0.113.0, 198.51.100.8") == 200
+
+
 def test_a_body_that_is_too_long_is_refused(visitor: Client, key: str) -> None:
     answer = visitor.post(f"/w/{key}", {"in-region": "x" * 200_000})
     assert answer.status_code == 413

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from models_hub.sandbox import frames
 
-_PR_SET_PDEATHSIG, _CLONE_NEWUSER, _PTRACE_TRACEME = 1, 0x10000000, 0
+_PR_SET_PDEATHSIG, _CLONE_NEWUSER = 1, 0x10000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -123,7 +123,6 @@ def _parent(arguments: dict[str, Any]) -> str:
 def _kernel(arguments: dict[str, Any]) -> str:
     return _opened(
         {
-            "be traced": lambda: _called("ptrace", _PTRACE_TRACEME, 0, 0, 0),
             "make a file of memory": lambda: _called("memfd_create", b"canary", 0),
             "make a namespace": lambda: _called("unshare", _CLONE_NEWUSER),
             "share memory": lambda: _called("shmget", 0, 4096, 0o1600),

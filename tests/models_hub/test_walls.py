@@ -297,13 +297,14 @@ def test_children_side_by_side_have_limits_of_their_own(form: Form, inside: Path
 
 
 def test_the_walls_cost_little_beside_the_imports(form: Form, inside: Path) -> None:
-    """Against the same child without walls, the best of some starts each: the machine is shared."""
-
-    def start(which: Form) -> float:
-        begun = time.perf_counter()
-        with Child("echo", {}, Limits(cpu=None), which) as child:
-            child.receive(30)
-            return time.perf_counter() - begun
-
-    best = {which.name: min(start(which) for _ in range(5)) for which in (FORMS["process"], form)}
-    assert best[form.name] - best["process"] < 0.1
+    """Beside the same child without walls, in processor time: others use this machine too. In
+    seconds by the clock, on an idle machine: 0.015 with bubblewrap, 0.005 with Landlock."""
+    costs: dict[str, list[float]] = {}
+    for which in (FORMS["process"], form) * 5:
+        before = os.times()
+        with Child("echo", {}, Limits(), which) as child:
+            list(child.messages())
+        after = os.times()
+        spent = sum(after[:4]) - sum(before[:4])
+        costs.setdefault(which.name, []).append(spent)
+    assert min(costs[form.name]) - min(costs["process"]) < 0.05, costs

@@ -47,7 +47,24 @@ VARIABLES = (
         "auto",
         "What uploads are opened in: auto, bubblewrap, landlock or off; see docs/sandbox.md.",
     ),
+    Variable(
+        "BERTH_OWN_CODE",
+        "0",
+        "1 lets organisations that choose so upload pipelines with classes and functions of their"
+        " own, run inside the sandbox; see docs/sandbox.md.",
+    ),
+    Variable(
+        "BERTH_NATIVE_PROCESSES",
+        "4",
+        "How many models that have no ONNX may each web process and each worker keep running.",
+    ),
     Variable("BERTH_WEB_WORKERS", "2", "How many web processes answer."),
+    Variable(
+        "BERTH_PROXIES",
+        "0",
+        "How many proxies of yours stand before Berth, each adding to X-Forwarded-For: visitors"
+        " are told apart by it. With 0 the header is not believed.",
+    ),
     Variable(
         "DATABASE_URL",
         "the embedded PostgreSQL",
@@ -115,8 +132,11 @@ class Environment:
     secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     web_workers: int
+    proxies: int
     signing_key: bytes = field(repr=False)
     sandbox: str
+    own_code: bool
+    native_processes: int
 
 
 def load(environ: Mapping[str, str] | None = None) -> Environment:
@@ -148,8 +168,11 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         secret_key=secret_key,
         allowed_hosts=_hosts(given),
         web_workers=_integer(given, "BERTH_WEB_WORKERS", 2, 1, 64),
+        proxies=_integer(given, "BERTH_PROXIES", 0, 0, 9),
         signing_key=_signing_key(given, home),
         sandbox=_choice(given, "BERTH_SANDBOX", ("auto", "bubblewrap", "landlock", "off")),
+        own_code=_choice(given, "BERTH_OWN_CODE", ("0", "1")) == "1",
+        native_processes=_integer(given, "BERTH_NATIVE_PROCESSES", 4, 1, 64),
     )
 
 

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from berth.signature import Signature
-from models_hub import sandbox, sealing, standing, storage
+from models_hub import native, sandbox, sealing, standing, storage
 from models_hub.formats import Refused
 from models_hub.models import Version
 from models_hub.sandbox.probe import Choice, Proof
@@ -131,6 +131,8 @@ def _in(seconds: float) -> CombinedExpression:
 
 def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox.Inspection:
     form = check_sandbox().form
+    with scope(version.organisation_id):
+        own_code = native.may_bring_code()
     with ExitStack() as stack:
         path = _fetch(stack, version.organisation_id, version.sha256, version.filename)
         sample = (
@@ -146,6 +148,7 @@ def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox
             on_stage=progress,
             form=form,
             trusted=trusted,
+            own_code=own_code,
         )
 
 
@@ -156,12 +159,14 @@ def _fetch(stack: ExitStack, organisation_id: Any, sha256: str, filename: str) -
 
 def _seal(version: Version, found: sandbox.Inspection, progress: _Progress, started: float) -> None:
     signature = _with_corrections(version, found.signature)
-    sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden})
+    runs = native.manifest_of(found.recipe) if found.recipe else {"runtime": found.runtime}
+    sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden, **runs})
     progress.note("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)
+    why = found.why_native
     version.report = {
         "stages": progress.stages,
         **found.report,
-        "architectures": sealing.architectures(len(found.onnx)),
+        "architectures": sealing.architectures(len(found.onnx), why.detail if why else ""),
     }
     _end(version, Version.Status.READY)
     record(system(current()), "version.sealed", version, sha256=sealed.sha256)

@@ -15,6 +15,7 @@ from models_hub import storage
 from models_hub.models import Version
 from portal.tenancy import current
 
+_RESEALED = ("golden", "runtime", "native")
 STAGES = ("received", "inspected", "signature", "converted", "compared", "sealed")
 
 
@@ -29,9 +30,12 @@ def stage(name: str, detail: str, *, status: str = "done", seconds: float = 0.0)
     return {"name": name, "status": status, "detail": detail, "seconds": round(seconds, 3)}
 
 
-def architectures(onnx_bytes: int) -> dict[str, Any]:
-    """Where a converted pipeline can run on this installation today, and why not elsewhere."""
+def architectures(onnx_bytes: int, why_native: str = "") -> dict[str, Any]:
+    """Where a pipeline can run on this installation today, and why not elsewhere. `why_native`
+    is why it has no graph, if it has none."""
     later = "Not available on this installation yet."
+    if why_native:
+        later = f"It runs natively, inside this portal's sandbox alone. {why_native}"
     return {
         "embedded": {"available": True, "reason": ""},
         "dedicated": {"available": False, "reason": later},
@@ -66,7 +70,8 @@ def seal(version: Version, onnx: bytes, signature: Signature, extras: dict[str, 
 def reseal(version: Version, source: Version, signature: Signature) -> Bundle:
     """Seal ``source``'s pipeline again under a corrected signature, as ``version``."""
     before = load(current(), source.bundle_sha256)
-    return seal(version, before.onnx, signature, {"golden": before.manifest["golden"]})
+    kept = {name: before.manifest[name] for name in _RESEALED if name in before.manifest}
+    return seal(version, before.onnx, signature, kept)
 
 
 def load(organisation_id: UUID, sha256: str) -> Bundle:

@@ -57,6 +57,9 @@ class Organisation(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     calls_per_minute = models.PositiveIntegerField(default=60_000)
     storage_quota = models.BigIntegerField(default=10 * 1024**3, help_text="bytes")
+    own_code = models.BooleanField(
+        default=False, help_text="uploads may bring classes and functions of their own"
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -25,5 +25,6 @@ urlpatterns = [
     path("audit/export", audit.audit_export, name="audit-export"),
     path("settings", settings.settings, name="settings"),
     path("settings/organisation", settings.organisation_name, name="organisation-name"),
+    path("settings/own-code", settings.own_code, name="own-code"),
     path("settings/person", settings.person_name, name="person-name"),
 ]

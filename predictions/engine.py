@@ -20,10 +20,13 @@ from berth.predictor import Predictor
 from berth.signature import Signature
 from models_hub import sealing
 from models_hub.models import Architecture, Deployment, HostedModel, Version
+from models_hub.native import NativePredictor, require_allowed
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.tenancy import DATABASE_AWAY, DATABASE_PATIENCE, scope
 
 log = structlog.get_logger()
+#: What answers for a version: its graph in this process, or a process of its own.
+Answering = Predictor | NativePredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,13 @@ class Engine:
         self._live[key] = (time.monotonic() + self.live_ttl, fresh)
         return fresh
 
-    def predictor(self, organisation_id: UUID, served: Served) -> Predictor:
-        """The version's Predictor, loaded from the storage the first time."""
-        return self._predictors.get(organisation_id, served)
+    def predictor(
+        self, organisation_id: UUID, served: Served, *, patient: bool = False
+    ) -> Answering:
+        """The version's Predictor, loaded from the storage the first time. ``patient``: for a
+        job, which has more time than a live call."""
+        found = self._predictors.get(organisation_id, served)
+        return found.patient() if patient and isinstance(found, NativePredictor) else found
 
     def signature(self, organisation_id: UUID, served: Served) -> Signature:
         return self.predictor(organisation_id, served).signature
@@ -104,6 +111,7 @@ def _look_up(slug: str, number: int | None) -> Served:
         )
     if version.status != Version.Status.READY:
         raise Conflict(f"Version {version.number} is {version.status}.", code="not_ready")
+    require_allowed(version)
     active = Deployment.objects.filter(
         model=model, architecture=Architecture.EMBEDDED, is_active=True
     ).exists()
@@ -116,14 +124,14 @@ class PredictorCache:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.nbytes = 0
-        self._loaded: OrderedDict[tuple[UUID, str], Predictor] = OrderedDict()
+        self._loaded: OrderedDict[tuple[UUID, str], Answering] = OrderedDict()
         self._loading: dict[tuple[UUID, str], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._loaded)
 
-    def get(self, organisation_id: UUID, served: Served) -> Predictor:
+    def get(self, organisation_id: UUID, served: Served) -> Answering:
         """Raises Unavailable when the Bundle can't be had. One thread loads; others wait."""
         key = (organisation_id, served.bundle_sha256)
         with self._lock:
@@ -138,7 +146,7 @@ class PredictorCache:
             self._keep(key, predictor)
             return predictor
 
-    def _keep(self, key: tuple[UUID, str], predictor: Predictor) -> None:
+    def _keep(self, key: tuple[UUID, str], predictor: Answering) -> None:
         with self._lock:
             self._loaded[key] = predictor
             self._loading.pop(key, None)
@@ -153,9 +161,10 @@ class PredictorCache:
             self.nbytes = 0
 
 
-def _load(organisation_id: UUID, served: Served) -> Predictor:
+def _load(organisation_id: UUID, served: Served) -> Answering:
     try:
-        return Predictor(sealing.load(organisation_id, served.bundle_sha256))
+        bundle = sealing.load(organisation_id, served.bundle_sha256)
+        return Predictor(bundle) if bundle.onnx else NativePredictor(organisation_id, bundle)
     except BundleError as error:
         log.error("bundle_unusable", sha256=served.bundle_sha256, code=error.code)
         detail = "The stored model is not the one that was sealed."

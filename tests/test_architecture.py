@@ -26,6 +26,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("workers",),
     ("predictions",),
     ("models_hub.actions", "models_hub.inspection"),
+    ("models_hub.native",),
     ("models_hub.sandbox",),
     ("models_hub.conversion",),
     ("models_hub.formats",),

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from berth.predictions import PredictionError, Predictions
-from berth.predictor import Predictor
+from predictions.engine import Answering
 from workers.labels import label_text
 from workers.models import Chunk
 from workers.reading import ERROR
@@ -40,7 +40,7 @@ class Outcome:
         return len(self.rows) - self.errors.count(None)
 
 
-def score(chunk: Chunk, predictor: Predictor) -> Outcome:
+def score(chunk: Chunk, predictor: Answering) -> Outcome:
     """The chunk's rows, each with its prediction or its error.
 
     Raises Unavailable when the rows can't be had from the storage.
@@ -89,7 +89,7 @@ def _note(outcome: Outcome, errors: Sequence[str | None]) -> None:
             outcome.errors[i] = error
 
 
-def _predict(outcome: Outcome, predictor: Predictor, columns: Columns, rows: Any) -> None:
+def _predict(outcome: Outcome, predictor: Answering, columns: Columns, rows: Any) -> None:
     for part, answer in answers(predictor, columns, np.arange(len(rows))):
         places = rows[part].tolist()
         if isinstance(answer, str):
@@ -111,7 +111,7 @@ def _note_labels(outcome: Outcome, places: list[int], answer: Predictions) -> No
 
 
 def answers(
-    predictor: Predictor, columns: Columns, part: NDArray[np.intp]
+    predictor: Answering, columns: Columns, part: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], Predictions | str]]:
     """Predictions for the rows ``part`` of ``columns``; where the model fails, an error.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 
 from models_hub.conversion.columns import columns_of
 from models_hub.conversion.feed import Feed
@@ -70,13 +71,7 @@ class FittedOriginal:
         """Its answers for rows, finite or not. Raises whatever the estimator raises."""
         given = self.feed(columns)
         if is_classifier(self.estimator):
-            labels = np.asarray(self.estimator.predict(given))
-            if labels.ndim > 1:
-                raise Refused("several_targets", "The model predicts several labels at once.")
-            if not hasattr(self.estimator, "predict_proba"):
-                return Answers(labels.astype(object))
-            shares = np.asarray(self.estimator.predict_proba(given), dtype=float)
-            return Answers(labels, shares)
+            return _classified(*_last_step(self.estimator, given))
         values = np.asarray(self.estimator.predict(given), dtype=float)
         if values.ndim > 1 and values.shape[1] != 1:
             raise Refused(
@@ -93,6 +88,23 @@ def original_of(estimator: Any, names: Sequence[str] | None) -> FittedOriginal:
     Raises `Refused` as `columns_of` does.
     """
     return FittedOriginal(estimator, Feed(columns_of(estimator, names)))
+
+
+def _last_step(estimator: Any, given: Any) -> tuple[Any, Any]:
+    """A pipeline's last step and what it is given: so the others run once for labels and
+    probabilities."""
+    if type(estimator) is Pipeline and len(estimator.steps) > 1:
+        return estimator.steps[-1][1], estimator[:-1].transform(given)
+    return estimator, given
+
+
+def _classified(estimator: Any, given: Any) -> Answers:
+    labels = np.asarray(estimator.predict(given))
+    if labels.ndim > 1:
+        raise Refused("several_targets", "The model predicts several labels at once.")
+    if not hasattr(estimator, "predict_proba"):
+        return Answers(labels.astype(object))
+    return Answers(labels, np.asarray(estimator.predict_proba(given), dtype=float))
 
 
 def _finite(found: Answers) -> Any:

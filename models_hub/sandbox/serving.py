@@ -1,5 +1,6 @@
 """The job of a native model's process: open the upload once, then answer as often as asked."""
 
+import gc
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,6 +39,8 @@ def _serve(voice: Voice, arguments: dict[str, Any], given: BinaryIO, pipe: Binar
     opened = FORMATS[arguments["format"]].open(Path(arguments["path"]), arguments["own_code"])
     original = original_of(opened.model, asked["names"])
     _warm_up(original, signature)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays, and need not be walked again: an eighth of a call
     frames.write_json(pipe, {"event": "serving"})
     while (question := frames.read(given)) is not None:
         _reply(pipe, lambda data=question[1]: _answer(original, signature, data))  # type: ignore[misc]  # mypy can't type a lambda with defaults

@@ -9,7 +9,11 @@ from portal.actions.keys import (
     keys_for,
     revoke_key,
 )
-from portal.actions.organisations import create_organisation, rename_organisation
+from portal.actions.organisations import (
+    allow_own_code,
+    create_organisation,
+    rename_organisation,
+)
 from portal.actions.people import (
     INVITATION_DAYS,
     accept_invitation,
@@ -28,6 +32,7 @@ __all__ = [
     "INVITATION_DAYS",
     "NewKey",
     "accept_invitation",
+    "allow_own_code",
     "change_role",
     "create_key",
     "create_organisation",

@@ -1,4 +1,4 @@
-"""Organisations: made with their first owner, renamed."""
+"""Organisations: made with their first owner, renamed, and whether they may bring code."""
 
 import re
 
@@ -56,6 +56,20 @@ def rename_organisation(caller: Caller, name: str) -> Organisation:
         if before != name:
             organisation.save(update_fields=["name"])
             record(caller, "organisation.renamed", organisation, before=before, after=name)
+    return organisation
+
+
+def allow_own_code(caller: Caller, allowed: bool) -> Organisation:
+    """Let uploads of the organisation in scope bring code of their own, or no longer. It takes
+    effect only where the operator allows it too."""
+    caller.require(Permission.MANAGE)
+    with transaction.atomic():
+        organisation = Organisation.objects.select_for_update().get(pk=current())
+        if organisation.own_code != allowed:
+            organisation.own_code = allowed
+            organisation.save(update_fields=["own_code"])
+            deed = "allowed" if allowed else "forbidden"
+            record(caller, f"organisation.own_code_{deed}", organisation)
     return organisation
 
 

@@ -41,6 +41,11 @@ PROBLEMS: dict[str, Explained] = {
     "architecture_unavailable": Explained(
         409, "This installation does not offer the architecture yet."
     ),
+    "own_code_off": Explained(
+        409,
+        "The version runs its own code, and that is switched off on this installation or in the"
+        " organisation's settings.",
+    ),
     "job_ended": Explained(409, "The job has ended already."),
     "job_not_ended": Explained(409, "The job has not ended yet: ask again when it has."),
     "account_exists": Explained(409, "There is an account with this e-mail address already."),
@@ -70,8 +75,17 @@ PROBLEMS: dict[str, Explained] = {
     ),
     "sandbox_unavailable": Explained(
         503,
-        "Files that can bring code are not opened on this server for want of a sandbox: “detail”"
-        " says why. Upload ONNX meanwhile, or tell whoever runs this installation.",
+        "For want of a sandbox, files that can bring code are not opened on this server, and models"
+        " that run natively do not answer: “detail” says why. Upload ONNX meanwhile, or tell whoever"
+        " runs this installation.",
+    ),
+    "native_busy": Explained(
+        503, "The models that run natively are busy: Retry-After says when to come again."
+    ),
+    "native_failed": Explained(
+        503,
+        "The model runs natively, and its process died, took too long or does not start. The next"
+        " call starts it anew.",
     ),
     "corrupt": Explained(
         503, "What is stored is not what was stored once. Tell whoever runs this installation."

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 
+from django.conf import settings as conf
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -36,6 +37,16 @@ def organisation_name(request: PageRequest) -> HttpResponse:
 
 
 @deed
+def own_code(request: PageRequest) -> HttpResponse:
+    """Let uploads bring code of their own, or no longer."""
+    allowed = request.POST.get("allowed") == "yes"
+    actions.allow_own_code(request.caller, allowed)
+    now = "may bring code of their own now" if allowed else "may not bring code of their own"
+    messages.success(request, f"Uploads {now}.")
+    return redirect("settings")
+
+
+@deed
 def person_name(request: PageRequest) -> HttpResponse:
     """Give oneself another name."""
     form = NameForm(request.POST, prefix="person")
@@ -66,6 +77,7 @@ def _show(request: PageRequest, **forms: NameForm) -> HttpResponse:
         "stored": stored_bytes(),
         "signing_key": _public_key(),
         "sandbox": standing.standing(),
+        "own_code_offered": conf.ENV.own_code,
         **forms,
     }
     return render(request, "portal/settings.html", context, status=422 if forms else 200)

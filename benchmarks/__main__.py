@@ -1,4 +1,4 @@
-"""``make bench``: live predictions beside a plain FastAPI server and beside the bare limit.
+"""``make bench``: live predictions beside FastAPI, plain and tuned, and beside the bare limit.
 
 All servers run the same ONNX graph on two workers each, one after another in alternating rounds
 on one machine together with the load generator: read the ratios, not the absolute figures.
@@ -15,7 +15,7 @@ import httpx
 from benchmarks import load, report
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
-from benchmarks.servers import Broken, granian, memory_of, web_workers
+from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
 
 MODELS = 50
 
@@ -46,13 +46,17 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     there = stack.enter_context(berth(folder))
     model = folder / "model.onnx"
     model.write_bytes(upload(there, pipeline))
-    fastapi = stack.enter_context(
-        granian("benchmarks.plain_fastapi:app", "asgi", model, folder / "fastapi.log")
+    plain = stack.enter_context(
+        uvicorn("benchmarks.plain_fastapi:app", model, folder / "plain.log")
+    )
+    tuned = stack.enter_context(
+        granian("benchmarks.tuned_fastapi:app", "asgi", model, folder / "tuned.log")
     )
     bare = stack.enter_context(granian("benchmarks.bare:app", "rsgi", model, folder / "bare.log"))
     urls = {
         report.BERTH: there.predict,
-        report.FASTAPI: f"{fastapi}/predict",
+        report.FASTAPI: f"{plain}/predict",
+        report.TUNED: f"{tuned}/predict",
         report.BARE: f"{bare}/predict",
     }
     questions = [question(pipeline, rows) for rows in (1, 1_000)]

@@ -66,10 +66,22 @@ def running(
 def granian(app: str, interface: str, model: Path, log: Path) -> Iterator[str]:
     """A module of ours on Granian with two workers and uvloop, which serves FastAPI quicker than
     asyncio's loop or uvicorn do; yields its address."""
+    options = ["--interface", interface, "--loop", "uvloop", "--no-ws", "--log-level", "warning"]
+    with _module(["granian", *options, app], model, log) as address:
+        yield address
+
+
+@contextmanager
+def uvicorn(app: str, model: Path, log: Path) -> Iterator[str]:
+    """A module of ours on uvicorn with two workers; yields its address."""
+    with _module(["uvicorn", "--log-level", "warning", app], model, log) as address:
+        yield address
+
+
+@contextmanager
+def _module(arguments: Sequence[str], model: Path, log: Path) -> Iterator[str]:
     port = free_port()
-    options = ["--interface", interface, "--port", str(port), "--workers", str(WORKERS)]
-    options += ["--loop", "uvloop"]
-    arguments = ["-m", "granian", *options, "--no-ws", "--log-level", "warning", app]
+    arguments = ["-m", *arguments, "--port", str(port), "--workers", str(WORKERS)]
     with running(arguments, {"BENCHMARK_MODEL": str(model)}, log) as process:
         wait_until(lambda: _listens(port), process, log)
         yield f"http://127.0.0.1:{port}"

@@ -131,6 +131,7 @@ def _in(seconds: float) -> CombinedExpression:
 
 def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox.Inspection:
     form = check_sandbox().form
+    version.report = {**version.report, "sandbox": {"form": form.name}}
     with scope(version.organisation_id):
         own_code = native.may_bring_code()
     with ExitStack() as stack:

@@ -230,7 +230,12 @@ class TestWhatWorkersFound:
         told = api.get(f"{VERSIONS}/1").json()
         assert told["status"] == "inspecting"
         tasks.inspect()  # now it is opened, and found to be no archive
-        assert api.get(f"{VERSIONS}/1").json()["refusal"]["code"] == "archive_corrupt"
+        told = api.get(f"{VERSIONS}/1").json()
+        assert told["refusal"]["code"] == "archive_corrupt"
+        form = told["report"]["sandbox"]["form"]
+        assert form in ("bubblewrap", "landlock")
+        page = cast.browser(cast.alice).get("/models/wages/versions/1").content.decode()
+        assert f"the sandbox <code>{form}</code>" in page
 
     def test_without_a_sandbox_a_worker_leaves_code_alone_and_opens_onnx(
         self, api: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch

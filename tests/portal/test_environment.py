@@ -78,6 +78,7 @@ def test_production_does_not_start_without(name: str, tmp_path: Path) -> None:
         ("PORT", "８０００"),
         ("BERTH_ENV", "prod"),
         ("BERTH_WEB_WORKERS", "0"),
+        ("BERTH_SANDBOX", "gvisor"),
         ("BERTH_PROXIES", "-1"),
         ("BERTH_HOME", "/proc/berth"),
         ("BERTH_HOME", "/dev/null"),

@@ -35,6 +35,7 @@ PROBLEMS: dict[str, Explained] = {
     "conflict": Explained(409, "The request does not fit the present state."),
     "slug_taken": Explained(409, "There is one with this slug already: choose another."),
     "not_ready": Explained(409, "The version is still being inspected, or was refused."),
+    "not_refused": Explained(409, "Only the file of a version that was refused can be deleted."),
     "nothing_live": Explained(409, "No version of the model is live yet: promote one first."),
     "nothing_before": Explained(409, "No other version was live before, so there is no way back."),
     "deployment_off": Explained(409, "The model is switched off in this architecture."),

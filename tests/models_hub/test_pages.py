@@ -211,12 +211,13 @@ def test_a_file_beyond_the_limit_is_refused_beside_the_field(
 def test_a_refused_version_says_why_and_what_to_do(
     cast: Cast, alice: Client, salary: Version
 ) -> None:
-    file = SimpleUploadedFile("model.pkl", b"\x80\x04K\x01.")
+    file = SimpleUploadedFile("model.pkl", b"\x80\x04\x8c\x09mycompany\x8c\x01X\x93)R.")
     place = alice.post("/models/salary/upload", {"artifact": file})["Location"]
     tasks.inspect()
     answer = alice.get(place)
     assert "This version was refused" in text(answer)
-    assert "skops.io.dump" in text(answer)
+    assert "mycompany.X is your own code" in text(answer)
+    assert "to_onnx(pipeline" in text(answer)
     assert "It did not come to this." in text(answer)
     assert "Promote version 2" not in text(answer)
     assert "Version 2 refused" in text(alice.get("/models"))
@@ -313,7 +314,7 @@ def test_rolling_back_where_nothing_was_before_says_so(alice: Client, salary: Ve
 def test_a_version_that_is_not_ready_is_not_promoted(
     cast: Cast, alice: Client, salary: Version
 ) -> None:
-    file = SimpleUploadedFile("model.pkl", b"\x80\x04K\x01.")
+    file = SimpleUploadedFile("model.pkl", b"\x80\x04\x8c\x09mycompany\x8c\x01X\x93)R.")
     alice.post("/models/salary/upload", {"artifact": file})
     answer = alice.post("/models/salary/versions/2/promote", follow=True)
     assert "only a version that is ready can be promoted" in text(answer)

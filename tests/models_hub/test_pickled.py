@@ -5,6 +5,7 @@ import pickle
 import sys
 import types
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,8 @@ def test_no_name_on_the_list_reaches_further_than_a_model_needs() -> None:
     for line in lines:
         module, name = line.split(" ")
         assert "." not in name
+        if find_spec(module.partition(".")[0]) is None:  # a boosting library, which is an extra
+            continue
         assert allowed.is_safe(module, name), line
         assert hasattr(import_module(module), name), line
 

@@ -28,6 +28,7 @@ def check_flow(graph: Any) -> None:
     if len(set(outputs)) != len(outputs) or not known.issuperset(outputs):
         raise Refused("onnx_corrupt", "An output of the graph is never written, or named twice.")
     _check_sizes(graph)
+    _check_growth(graph)
 
 
 def _given(graph: Any) -> set[str]:
@@ -46,6 +47,17 @@ def _check_sizes(graph: Any) -> None:
             constants[node.output[0]] = node.attribute[0]
         if node.op_type == "ConstantOfShape":
             _check_constant(node.input[0] if node.input else "", constants, writers)
+
+
+def _check_growth(graph: Any) -> None:
+    """A value put beside itself again and again grows without anything large in the file."""
+    grown: dict[str, int] = {}
+    for node in graph.node:
+        sizes = [grown.get(name, 1) for name in node.input]
+        size = sum(sizes) if node.op_type == "Concat" else max(sizes, default=1)
+        if size > MAX_CONSTANT:
+            raise _unbounded()
+        grown.update(dict.fromkeys(node.output, size))
 
 
 def _check_constant(shape: str, constants: dict[str, Any], writers: dict[str, Any]) -> None:

@@ -56,7 +56,8 @@ def _open(path: Path, form: str, writing: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
-    arguments = {"path": str(path), "format": form, "sample": None, "target": None, "seed": 1}
+    rows = {"sample": None, "target": None, "seed": 1}
+    arguments = {"path": str(path), "format": form, "own_code": False, **rows}
     with os.fdopen(writing, "wb") as pipe:
         opening.run(arguments, io.BytesIO(), pipe)
     os._exit(0)

@@ -19,7 +19,7 @@ def adopt(
     entries = wrap.entries_of(model, None if sample is None else sample.names)
     output = wrap.output_of_graph(model, labels, target)
     original = wrap.OriginalGraph(model.SerializeToString(), entries, output)
-    columns = wrap.columns_of_entries(entries)
+    columns = wrap.columns_of_entries(model, entries)
     task = Task(columns, output, sample, seed, original, stage)
     found = task.run(lambda: wrap.wrapped(model, entries, output))
     found.graph()  # there is nothing else that could answer for a graph

@@ -18,13 +18,14 @@ class Column:
 
     `type` is "string" where an encoder or an imputer learned texts, "boolean" and "integer" where
     an encoder learned such categories, else "number". `categories` are those of its first
-    encoder, missing ones left out.
+    encoder, missing ones left out. `span` is where its values lie, if that is known without steps.
     """
 
     name: str
     type: FieldType
     visits: tuple[Visit, ...]
     categories: tuple[Any, ...] | None
+    span: tuple[float, float] | None = None
 
     @property
     def is_used(self) -> bool:

@@ -28,9 +28,15 @@ def span_of(column: Column) -> Span:
         for value in _values(visit)
         if np.isfinite(value)
     ]
-    if not seen:
-        return UNKNOWN
-    low, high = float(min(seen)), float(max(seen))
+    if column.span is not None:
+        return column.span
+    return around(seen) if seen else UNKNOWN
+
+
+def around(seen: Iterable[float]) -> Span:
+    """A range that holds the values, with a margin."""
+    known = list(seen)
+    low, high = float(min(known)), float(max(known))
     if low == high:
         return low - max(abs(low), 1.0), high + max(abs(high), 1.0)
     margin = 0.05 * (high - low)

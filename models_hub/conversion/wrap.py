@@ -17,6 +17,7 @@ from berth.signature import FieldType, Output
 from models_hub.conversion import graph as surgery
 from models_hub.conversion.columns import Column
 from models_hub.conversion.parity import Answers
+from models_hub.conversion.peek import peek
 from models_hub.conversion.pen import Pen
 from models_hub.formats.refusal import Refused
 
@@ -89,10 +90,11 @@ def _refused(what: str) -> Refused:
     return Refused("onnx_inputs_unsupported", f"The model's inputs are not usable: {what}.")
 
 
-def columns_of_entries(entries: Sequence[Entry]) -> tuple[Column, ...]:
-    """The columns with the types that the graph's inputs have."""
+def columns_of_entries(model: ModelProto, entries: Sequence[Entry]) -> tuple[Column, ...]:
+    """The columns with the types that the graph's inputs have, and what its nodes show of them."""
+    seen = peek(model, {entry.name: entry.columns for entry in entries})
     return tuple(
-        Column(name, _field_type(entry.kind), (), None)
+        Column(name, _field_type(entry.kind), (), seen.choices.get(name), seen.span(name))
         for entry in entries
         for name in entry.columns
     )

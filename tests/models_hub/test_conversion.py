@@ -357,3 +357,20 @@ def test_an_onnx_model_for_a_fixed_number_of_rows_is_refused(people: pd.DataFram
     graph = graph_of(Ridge().fit(numbers, people["wage"]), [("X", FloatTensorType([1, 2]))])
     with pytest.raises(Refused, match="free first dimension"):
         adopt(graph, None, None, SEED, quiet)
+
+
+def test_an_onnx_graph_shows_where_its_columns_values_matter(people: pd.DataFrame) -> None:
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    frame = people[["education", "grade", "level"]]
+    model = make_pipeline(
+        zoo.table((StandardScaler(), ["education", "grade"]), (zoo.hot(), ["level"])), zoo.forest()
+    ).fit(frame, people["wage"])
+    kinds = [(name, FloatTensorType([None, 1])) for name in ("education", "grade")]
+    found = adopt(
+        graph_of(model, [*kinds, ("level", StringTensorType([None, 1]))]), None, None, SEED, quiet
+    )
+    low, high = found.spans["education"]
+    assert low < 9 < 19 < high
+    assert field(found, "level").choices == ("junior", "lead", "senior")
+    assert judged(found).rows >= 2_000

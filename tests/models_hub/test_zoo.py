@@ -1,5 +1,7 @@
 """Every pipeline of the zoo is served right: as ONNX, or by name natively; never silently wrong."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from models_hub.conversion.loading import load
 from models_hub.conversion.parity import compare, judge, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.task import Converted
+from models_hub.conversion.writers import registry
 from models_hub.formats.onnx_vetting import vet
 from tests.models_hub import wages
 
@@ -88,3 +91,9 @@ def test_the_zoo_is_large_and_nearly_all_of_it_converts() -> None:
     every = [*wages.REGRESSIONS, *wages.CLASSIFICATIONS, *wages.TWO_CLASSES]
     assert len(every) >= 60
     assert len(wages.NATIVE) <= 0.05 * len(every)
+
+
+def test_the_docs_name_each_step_that_is_written() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "conversion.md").read_text()
+    listed = text.split("## Steps that Berth writes itself")[1].split("\nOf `Function")[0]
+    assert set(re.findall(r"`([\w.]+)`", listed)) == registry.written()

@@ -39,6 +39,17 @@ def _summed(pen: Pen, table: Table, points: Any, bent: Any) -> str:
     return total
 
 
+def _expanded(pen: Pen, table: Table, points: Any) -> str:
+    """Squared distances as x² - 2xy + y²: fewer digits than `squared_distances`, much faster."""
+    if len(points) > MOST_POINTS:
+        raise NotImplementedError(f"a kernel with {len(points)} points")
+    value = table.matrix(pen)
+    own = pen.total(pen.node("Mul", value, value))
+    cross = pen.node("MatMul", value, pen.number(-2.0 * points.T))
+    square = pen.apply("Add", pen.node("Add", own, cross), (points**2).sum(axis=1)[None, :])
+    return pen.node("Max", square, pen.number(0.0))
+
+
 def kernel(pen: Pen, name: Any, table: Table, points: Any, model: Any) -> str:
     """[n, m] double: a pairwise kernel; gamma, degree and coef0 are the model's."""
     points = points.toarray() if hasattr(points, "toarray") else np.asarray(points, dtype=float)
@@ -47,7 +58,7 @@ def kernel(pen: Pen, name: Any, table: Table, points: Any, model: Any) -> str:
     gamma = getattr(model, "gamma", None) if gamma is None else gamma
     gamma = 1.0 / table.width if gamma is None else float(gamma)
     if name == "rbf":
-        return _exp(pen, squared_distances(pen, table, points), -gamma)
+        return _exp(pen, _expanded(pen, table, points), -gamma)
     if name == "laplacian":
         return _exp(pen, manhattan_distances(pen, table, points), -gamma)
     product = pen.node("MatMul", table.matrix(pen), pen.number(points.T))

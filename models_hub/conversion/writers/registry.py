@@ -65,6 +65,11 @@ def _register(book: dict[str, W], kinds: tuple[str, ...], write: W) -> W:
     return write
 
 
+def written() -> set[str]:
+    """The names of all steps that are registered."""
+    return {*_TRANSFORMERS, *_REGRESSORS, *_CLASSIFIERS}
+
+
 def transform(pen: Pen, step: Any, table: Table) -> Table:
     """Write a transformer. Raises NotImplementedError, or what skl2onnx raises."""
     if step is None or (isinstance(step, str) and step == "passthrough"):

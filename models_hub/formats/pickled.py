@@ -50,7 +50,8 @@ def _with_code(data: bytes, facts: dict[str, Any], refusal: Refused) -> Opened:
     from models_hub.formats.native import load  # runs code: never outside the sandbox
 
     names = refusal.figures.get("names")
-    return Opened(load(data), {**facts, "own_code": str(names)[:200]}, own_code=True)
+    brought = ", ".join(names) if isinstance(names, list) else ""
+    return Opened(load(data), {**facts, "own_code": brought[:200]}, own_code=True)
 
 
 class Joblib(_Pickled):

@@ -92,6 +92,38 @@ def places_of(version: Version) -> list[Place]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A compared row: what was asked, what was due, what came."""
+
+    asked: str
+    due: str
+    came: str
+    error: str
+
+
+def worst_of(parity: Mapping[str, Any]) -> list[Difference]:
+    """The rows that differ most, the worst first; none where all are equal."""
+    rows = parity.get("worst", [])
+    return [_difference(row) for row in rows if row["error"] is None or row["error"] > 0]
+
+
+def _difference(row: Mapping[str, Any]) -> Difference:
+    asked = ", ".join(f"{name} {_told(value)}" for name, value in row["input"].items())
+    due, came = _told(row["expected"]), _told(row["got"])
+    if row.get("expected_probability") is not None:
+        due += f" ({row['expected_probability']:.6g})"
+        came += f" ({_told(row['got_probability'])})"
+    error = "–" if row["error"] is None else scientific(row["error"])
+    return Difference(asked, due, came, error)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.8g}"
+    return "–" if value is None else str(value)
+
+
 def changes_of(version: Version, live: Version | None) -> list[str]:
     """What callers of the live version must know before ``version`` takes its place."""
     if live is None or live.pk == version.pk or not (live.signature and version.signature):
@@ -118,7 +150,9 @@ def _new_and_required(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
 
 def _report(version: Version) -> dict[str, Any]:
     """The template's context of everything that changes while a version is inspected."""
+    why_native = version.report.get("why_native") or {}
     parity = version.report.get("parity") or {}
+    as_onnx = why_native.get("parity") or {}
     error = parity.get("max_relative_error")
     live = version.model.live
     is_live = live is not None and live.pk == version.pk
@@ -129,6 +163,8 @@ def _report(version: Version) -> dict[str, Any]:
         "steps": list(steps_of(version)),
         "parity": parity,
         "error": None if error is None else scientific(error),
+        "worst": worst_of(as_onnx or parity),
+        "why_native": why_native,
         "places": places_of(version),
         "inputs": inputs_of(version.signature),
         "how_to_convert": HOW_TO_CONVERT,

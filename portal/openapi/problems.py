@@ -77,8 +77,8 @@ PROBLEMS: dict[str, Explained] = {
     "sandbox_unavailable": Explained(
         503,
         "For want of a sandbox, files that can bring code are not opened on this server, and models"
-        " that run natively do not answer: “detail” says why. Upload ONNX meanwhile, or tell whoever"
-        " runs this installation.",
+        " that run natively do not answer: “detail” says why. Upload ONNX meanwhile, or tell"
+        " whoever runs this installation.",
     ),
     "native_busy": Explained(
         503, "The models that run natively are busy: Retry-After says when to come again."

@@ -185,7 +185,18 @@ SCHEMAS: dict[str, Schema] = {
                 "mismatches",
                 description="The converted pipeline beside the pipeline itself.",
             ),
-            "latency": record({"p50_ms": number("Of one row.")}),
+            "latency": record(
+                {
+                    "p50_ms": number("Of one row, by what is served."),
+                    "native_p50_ms": number("Of one row, by the pipeline itself."),
+                },
+                "native_p50_ms",
+            ),
+            "why_native": record(
+                {"code": text(), "detail": text()},
+                description="Why there is no ONNX, where the runtime is native.",
+            ),
+            "own_code": {"type": "boolean", "description": "It runs code that its author wrote."},
             "sandbox": record(
                 {"form": text(enum=["bubblewrap", "landlock", "process"])},
                 description="What the file was opened in; see docs/sandbox.md.",
@@ -201,6 +212,8 @@ SCHEMAS: dict[str, Schema] = {
         "runtime",
         "parity",
         "latency",
+        "why_native",
+        "own_code",
         "sandbox",
         "facts",
         "architectures",

@@ -93,9 +93,12 @@ def original_of(estimator: Any, names: Sequence[str] | None) -> FittedOriginal:
 def _last_step(estimator: Any, given: Any) -> tuple[Any, Any]:
     """A pipeline's last step and what it is given: so the others run once for labels and
     probabilities."""
-    if type(estimator) is Pipeline and len(estimator.steps) > 1:
-        return estimator.steps[-1][1], estimator[:-1].transform(given)
-    return estimator, given
+    if type(estimator) is not Pipeline:
+        return estimator, given
+    for _, step in estimator.steps[:-1]:
+        if step is not None and step != "passthrough":
+            given = step.transform(given)
+    return estimator.steps[-1][1], given
 
 
 def _classified(estimator: Any, given: Any) -> Answers:

@@ -35,6 +35,9 @@ HOW_TO_CONVERT = """from skl2onnx import to_onnx  # with a converter for your ow
 
 model = to_onnx(pipeline, X[:1], options={"zipmap": False})
 open("model.onnx", "wb").write(model.SerializeToString())"""
+_NATIVELY = (
+    "scikit-learn itself answers, in a sandboxed process of its own, which takes longer than ONNX. "
+)
 _STATES = {"running": "current", "done": "done", "failed": "failed"}
 
 
@@ -165,6 +168,7 @@ def _report(version: Version) -> dict[str, Any]:
         "error": None if error is None else scientific(error),
         "worst": worst_of(as_onnx or parity),
         "why_native": why_native,
+        "natively": _NATIVELY + why_native.get("detail", ""),
         "places": places_of(version),
         "inputs": inputs_of(version.signature),
         "how_to_convert": HOW_TO_CONVERT,

@@ -18,6 +18,16 @@ PRODUCTION = {
 }
 
 
+def test_code_of_their_own_is_off_unless_the_operator_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    home = {"BERTH_HOME": str(tmp_path)}
+    assert not load(home).own_code
+    assert load({**home, "BERTH_OWN_CODE": "1"}).own_code
+    with pytest.raises(BadEnvironment, match="BERTH_OWN_CODE is 'yes': set it to 0 or 1"):
+        load({**home, "BERTH_OWN_CODE": "yes"})
+
+
 def test_without_any_variable_everything_lies_in_one_folder(tmp_path: Path) -> None:
     env = load({"BERTH_HOME": str(tmp_path / "var")})
     assert (env.port, env.host, env.web_workers, env.production) == (8000, "127.0.0.1", 2, False)

@@ -15,10 +15,11 @@ pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 
 
 def test_the_report_says_that_it_runs_natively_and_that_it_runs_its_own_code(cast: Cast) -> None:
-    natives.publish(cast.acme, "wages", natives.own())
-    page = cast.browser(cast.bob).get("/models/wages/versions/1").content.decode()
-    assert "It runs natively" in page
-    assert "It runs code of its own" in page
+    natives.publish(cast.acme, "odd", natives.odd())
+    natives.publish(cast.acme, "own", natives.own())
+    bob = cast.browser(cast.bob)
+    assert "It runs natively" in bob.get("/models/odd/versions/1").content.decode()
+    assert "It runs code of its own" in bob.get("/models/own/versions/1").content.decode()
 
 
 def test_the_settings_offer_code_of_one_s_own_where_the_operator_does(

@@ -25,18 +25,18 @@ class Fake(Resident):
 
     def __init__(self, does: Callable[[], float] | None = None) -> None:
         Fake.count += 1
-        self.number, self.does, self.is_alive = Fake.count, does, True
+        self.number, self.does, self.ended = Fake.count, does, 0
         self.thread = threading.current_thread()
 
     @property
     def alive(self) -> bool:
-        return self.is_alive
+        return not self.ended
 
     def predict(self, columns: Any, seconds: float) -> Predictions:
         return Predictions(np.array([self.does() if self.does else float(self.number)]))
 
     def end(self) -> None:
-        self.is_alive = False
+        self.ended += 1
 
 
 def starting(does: Callable[[], float] | None = None) -> pools.Start:
@@ -107,11 +107,12 @@ def test_who_is_not_asked_any_more_is_ended(pool: Pool) -> None:
     pool.idle_seconds = 0.1
     ask(pool, ("acme", "m"))
     (resident,) = pool.residents().values()
+    assert isinstance(resident, Fake)
     pool.end_idle()
-    assert resident.alive
+    assert resident.ended == 0
     time.sleep(0.15)
     pool.end_idle()
-    assert not resident.alive
+    assert resident.ended == 1
     assert pool.residents() == {}
 
 
@@ -135,7 +136,7 @@ def test_who_fails_once_starts_at_once_and_who_fails_again_waits(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(pools.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("models_hub.sandbox.pool.time.monotonic", lambda: now[0])
     waits: list[float] = []
     for _ in range(2):
         with pytest.raises(Failed):
@@ -155,8 +156,8 @@ def test_who_fails_once_starts_at_once_and_who_fails_again_waits(
 
 def test_who_lived_long_is_forgiven(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(pools.time, "monotonic", lambda: now[0])
-    moods = iter([die, die, lambda: 1.0, die, lambda: 2.0])
+    monkeypatch.setattr("models_hub.sandbox.pool.time.monotonic", lambda: now[0])
+    moods: Iterator[Callable[[], float]] = iter([die, die, lambda: 1.0, die, lambda: 2.0])
 
     def moody() -> float:
         return next(moods)()
@@ -221,7 +222,8 @@ def test_a_slow_model_does_not_hold_the_other_threads(pool: Pool) -> None:
 
 
 def test_calls_that_come_together_are_answered_one_after_the_other(pool: Pool) -> None:
-    at_once, most, answered = [0], [0], []
+    at_once, most = [0], [0]
+    answered: list[float] = []
 
     def shortly() -> float:
         at_once[0] += 1

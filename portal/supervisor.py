@@ -155,17 +155,18 @@ class Supervisor:
         # the whole process.
         web += ["--blocking-threads", "2"]
         web += ["--workers-kill-timeout", "4", "portal.wsgi:application"]
-        celery = ["-m", "celery", "-A", "workers.celery"]
+        celery = ["-m", "celery", "-A", "workers.celery", "worker"]
         quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
-        worker = ["worker", "--queues", "control,batch", "--concurrency", "2", *quiet]
+        worker = ["--queues", "control,batch", "--concurrency", "2", *quiet]
         # Journals are loaded however long the files are that the worker is at.
-        loader = ["worker", "--queues", "load", "--pool", "solo", *quiet]
+        loader = ["--queues", "load", "--pool", "solo", *quiet]
         loader += ["--hostname", "loader@%h"]
         # A process of its own, since a scheduler inside a worker is not started anew when it dies.
-        beat = ["beat", "--loglevel", "WARNING", "--pidfile="]
+        beat = ["-m", "celery", "-A", "workers.scheduler", "beat"]
+        beat += ["--loglevel", "WARNING", "--pidfile="]
         self.programs = [
             self._child("web", web),
-            self._child("beat", [*celery, *beat], patience=2.0),
+            self._child("beat", beat, patience=2.0),
             self._child("loader", [*celery, *loader], patience=2.0),
             # A warm shutdown lets a task end; a cold one leaves it to whoever comes next.
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),

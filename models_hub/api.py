@@ -100,15 +100,17 @@ class VersionsView(UploadView):
         artifact = required(request, "artifact")
         sample = received(request, "sample")
         form = request._request.POST  # fields only; ``request.data`` would mix in files
-        facts = {name: form.get(name, "") for name in ("target", "notes")}
+        target, notes = form.get("target", ""), form.get("notes", "")
         metrics = _metrics(_field_or_file(request, "metrics"))
 
         def upload() -> Response:
-            version = upload_version(self.caller, slug, artifact, sample, **facts, metrics=metrics)
+            version = upload_version(
+                self.caller, slug, artifact, sample, target=target, notes=notes, metrics=metrics
+            )
             address = reverse("api-version", args=[slug, version.number])
             return Response(version_json(version), 202, headers={"Location": address})
 
-        content = repr((artifact.sha256, sample and sample.sha256, facts, metrics))
+        content = repr((artifact.sha256, sample and sample.sha256, target, notes, metrics))
         return once(request, self.caller, content, upload)
 
 

@@ -71,7 +71,7 @@ def _trained(pipeline: Pipeline, rows: pd.DataFrame, target: pd.Series) -> Train
     columns = {name: [None if pd.isna(v) else v for v in rows[name]] for name in rows}
     sample = Sample(pl.DataFrame(columns), pl.Series(str(target.name), target.tolist()))
     found = convert(pipeline, sample, str(target.name), SEED, lambda name, detail: None)
-    return Trained(pipeline, rows, target, found.onnx, found.signature)
+    return Trained(pipeline, rows, target, found.graph(), found.signature)
 
 
 @cache

@@ -83,7 +83,7 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "read the users": lambda: Path("/etc/passwd").read_bytes(),
         "list a folder": lambda: see(outside, "secret"),
         "list the checkout": lambda: see(Path(a["checkout"]), "manage.py"),
-        "list home folders": lambda: [see(Path("/"), "home"), os.listdir("/home")],
+        "list home folders": lambda: (see(Path("/"), "home"), os.listdir("/home")),  # type: ignore[func-returns-value]  # for its effect
         "read proc": lambda: Path("/proc/self/environ").read_bytes(),
         "read proc of init": lambda: Path("/proc/1/environ").read_bytes(),
         "read proc of the parent": lambda: Path(f"/proc/{parent}/environ").read_bytes(),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Max, Sum
+from django.db.models import Max
 from django.utils import timezone
 
 from berth.signature import Signature
@@ -15,9 +15,9 @@ from models_hub.doors import get_model_for, get_version_for
 from models_hub.formats import HEAD, Format, Refused, recognise
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
 from models_hub.quarantine import hold
+from models_hub.quota import require_room
 from portal.access import Caller, Permission, record
-from portal.errors import Conflict, Invalid, TooLarge
-from portal.models import Organisation
+from portal.errors import Conflict, Invalid
 from portal.tenancy import current
 from portal.turns import Kind, announce
 from portal.uploads import Received
@@ -86,7 +86,7 @@ def upload_version(
     format_ = _format_of(artifact)
     if format_.brings_code and not trusted:
         standing.require(format_.name)
-    _check_quota(artifact.size + (sample.size if sample else 0))
+    require_room(artifact.size + (sample.size if sample else 0))
     for file in filter(None, (artifact, sample)):
         storage.put_file(current(), file.sha256, file.path)
     with transaction.atomic():
@@ -133,24 +133,6 @@ def _format_of(artifact: Received) -> Format:
 def _next_number(caller: Caller, slug: str) -> int:
     model = get_model_for(caller, slug, lock=True)
     return (Version.objects.filter(model=model).aggregate(top=Max("number"))["top"] or 0) + 1
-
-
-def stored_bytes() -> int:
-    """What the organisation's uploads and Bundles take in the storage."""
-    uploads = Version.objects.filter(derived_from=None, removal=None)
-    sums = uploads.aggregate(a=Sum("size"), b=Sum("sample_size"), c=Sum("bundle_size"))
-    return sum(value or 0 for value in sums.values())
-
-
-def _check_quota(size: int) -> None:
-    quota = Organisation.objects.get(pk=current()).storage_quota
-    used = stored_bytes()
-    if used + size > quota:
-        raise TooLarge(
-            f"Your organisation stores {used / 1e9:.2f} of its {quota / 1e9:.2f} GB;"
-            f" this upload of {size / 1e9:.2f} GB does not fit.",
-            code="quota",
-        )
 
 
 def promote(caller: Caller, slug: str, number: int) -> HostedModel:

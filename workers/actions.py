@@ -3,18 +3,17 @@
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F
 from django.utils import timezone
 
 from models_hub import storage
-from models_hub.actions import stored_bytes
 from models_hub.doors import deployments_of, get_model_for, get_version_for
 from models_hub.models import Architecture, HostedModel, Version
 from models_hub.quarantine import hold
+from models_hub.quota import require_room
 from portal import turns
 from portal.access import Caller, Permission, record
-from portal.errors import Conflict, Invalid, TooLarge
-from portal.models import Organisation
+from portal.errors import Conflict, Invalid
 from portal.tenancy import current
 from portal.uploads import Received
 from workers.doors import get_job_for
@@ -42,7 +41,7 @@ def submit_job(
         detail = "A column's name has at most 200 characters, and none of them is NUL."
         raise Invalid.field("key", "bad_text", detail)
     format_ = recognise(file.path, file.filename)
-    _check_quota(file.size)
+    require_room(file.size)
     storage.put_file(current(), file.sha256, file.path)
     with transaction.atomic():
         hold(file)
@@ -75,18 +74,6 @@ def _version(caller: Caller, model: HostedModel, number: int | None) -> Version:
     if version.status != Version.Status.READY:
         raise Conflict(f"Version {version.number} is {version.status}.", code="not_ready")
     return version
-
-
-def _check_quota(size: int) -> None:
-    quota = Organisation.objects.get(pk=current()).storage_quota
-    jobs = Job.objects.aggregate(total=Sum(F("size") + F("stored")))["total"] or 0
-    used = stored_bytes() + jobs
-    if used + size > quota:
-        raise TooLarge(
-            f"Your organisation stores {used / 1e9:.2f} of its {quota / 1e9:.2f} GB;"
-            f" this file of {size / 1e9:.2f} GB does not fit.",
-            code="quota",
-        )
 
 
 def cancel_job(caller: Caller, job_id: UUID) -> Job:

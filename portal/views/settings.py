@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from models_hub import standing
-from models_hub.actions import stored_bytes
+from models_hub.quota import stored_bytes
 from models_hub.sealing import signing_key
 from portal import actions
 from portal.access import Caller

@@ -9,9 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from models_hub import sandbox
-from models_hub.actions import stored_bytes
 from models_hub.formats import Refused
 from models_hub.models import Version
+from models_hub.quota import stored_bytes
 from portal import tenancy
 from portal.models import AuditEntry
 from tests import pipelines

@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from models_hub.models import Version
+from models_hub.quota import stored_bytes
 from portal import tenancy
 from portal.models import Organisation
 from tests.cast import Cast
@@ -176,6 +177,18 @@ def test_it_refuses_a_job_beyond_the_quota(api: Client, cast: Cast) -> None:
     with tenancy.scope(cast.acme.pk):
         Organisation.objects.filter(pk=cast.acme.pk).update(storage_quota=10)
     answer = api.post("/api/v1/models/salary/jobs", {"file": SimpleUploadedFile("a.csv", WHOLE)})
+    assert (answer.status_code, answer.json()["type"]) == (413, "/api/problems/quota")
+
+
+def test_files_of_jobs_take_room_from_uploads_too(api: Client, cast: Cast, run: Run) -> None:
+    with tenancy.scope(cast.acme.pk):
+        before = stored_bytes()
+    run(WHOLE, "a.csv")
+    with tenancy.scope(cast.acme.pk):
+        assert stored_bytes() >= before + len(WHOLE)
+        Organisation.objects.filter(pk=cast.acme.pk).update(storage_quota=stored_bytes() + 1)
+    upload = {"artifact": SimpleUploadedFile("model.skops", b"PK\x03\x04")}
+    answer = api.post("/api/v1/models/salary/versions", upload)
     assert (answer.status_code, answer.json()["type"]) == (413, "/api/problems/quota")
 
 

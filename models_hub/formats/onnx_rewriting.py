@@ -105,16 +105,29 @@ def _attribute(old: Any) -> Any:
             "onnx_operator_not_allowed",
             "A node holds a graph, a sparse tensor or a reference to another attribute.",
         )
-    new = AttributeProto(name=_name(old.name), type=old.type)
+    _name(old.name)
     field, copied = _FIELDS[old.type]
-    value = getattr(old, field)
+    if field in _LISTS:
+        return _list(old, field)
+    new = AttributeProto(name=old.name, type=old.type)
+    value = copied(getattr(old, field))
     if field == "t":
-        new.t.CopyFrom(copied(value))
-    elif field.endswith("s") and field != "s":
-        # a forest has millions of numbers: those are copied without a call for each
-        getattr(new, field).extend(value if copied is _same else map(copied, value))
+        new.t.CopyFrom(value)
     else:
-        setattr(new, field, copied(value))
+        setattr(new, field, value)
+    return new
+
+
+def _list(old: Any, field: str) -> Any:
+    """A list goes over in one piece and each text is looked at once: forests have millions."""
+    for text in set(old.strings if field == "strings" else ()):
+        _text(text)
+    new = AttributeProto()
+    new.CopyFrom(old)
+    for part, _ in new.ListFields():
+        if part.name not in ("name", "type", field):
+            new.ClearField(part.name)
+    new.DiscardUnknownFields()
     return new
 
 
@@ -122,6 +135,7 @@ def _same(value: Any) -> Any:
     return value
 
 
+_LISTS = {"floats", "ints", "strings"}
 _FIELDS: dict[int, tuple[str, Callable[[Any], Any]]] = {
     AttributeProto.FLOAT: ("f", _same),
     AttributeProto.INT: ("i", _same),

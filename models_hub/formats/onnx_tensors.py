@@ -60,43 +60,70 @@ MODES = frozenset(
 def check_tree(node: Any) -> None:
     """`Refused` (`onnx_tree_invalid`) unless a TreeEnsemble node describes finite trees."""
     attributes = {attribute.name: attribute for attribute in node.attribute}
-    keys = _numbers(attributes, "nodes_treeids"), _numbers(attributes, "nodes_nodeids")
+    trees, nodes = _numbers(attributes, "nodes_treeids"), _numbers(attributes, "nodes_nodeids")
     modes = list(attributes["nodes_modes"].strings) if "nodes_modes" in attributes else []
     features = _numbers(attributes, "nodes_featureids")
-    lengths = {len(keys[0]), len(keys[1]), len(modes), len(features)}
+    lengths = {len(trees), len(nodes), len(modes), len(features)}
     lengths |= {_length(attributes, "nodes_values")}
     if len(lengths) != 1 or not modes or features.min() < 0 or features.max() > 100_000:
         raise _tree("its attributes disagree")
-    place = {
-        key: index for index, key in enumerate(zip(*map(np.ndarray.tolist, keys), strict=True))
-    }
-    if len(place) != len(modes):
+    places = _Places(trees, nodes)
+    if places.ambiguous:
         raise _tree("a node is there twice")
     if not MODES.issuperset(modes):
         raise _tree("a node compares in a way that is unknown")
     for name in ("nodes_hitrates", "nodes_missing_value_tracks_true"):
         if name in attributes and _length(attributes, name) not in (0, len(modes)):
             raise _tree("its attributes disagree")
-    _check_edges(attributes, keys[0], modes, place)
-    _check_leaves(attributes, "Classifier" in node.op_type, place)
+    _check_edges(attributes, trees, modes, places)
+    _check_leaves(attributes, "Classifier" in node.op_type, places)
 
 
-def _check_edges(attributes: Any, trees: Any, modes: Any, place: dict[Any, int]) -> None:
+class _Places:
+    """Which entry is a tree's node? By bisection of arrays, since forests have millions."""
+
+    def __init__(self, trees: Any, nodes: Any) -> None:
+        self._trees, self._nodes = np.unique(trees), np.unique(nodes)
+        keys, _ = self._keys(trees, nodes)
+        self._order = np.argsort(keys, kind="stable")
+        self._sorted = keys[self._order]
+        self.ambiguous = bool((self._sorted[1:] == self._sorted[:-1]).any())
+
+    def find(self, trees: Any, nodes: Any) -> Any:
+        """The entries of these nodes of these trees; -1 for what is not there."""
+        keys, known = self._keys(trees, nodes)
+        rank, there = _ranked(self._sorted, keys)
+        return np.where(known & there, self._order[rank], -1)
+
+    def _keys(self, trees: Any, nodes: Any) -> tuple[Any, Any]:
+        """One number for each pair, and whether both of it are known. Ranks, since the numbers
+        themselves may be of any size."""
+        tree, known_tree = _ranked(self._trees, trees)
+        node, known_node = _ranked(self._nodes, nodes)
+        return tree * len(self._nodes) + node, known_tree & known_node
+
+
+def _ranked(ordered: Any, values: Any) -> tuple[Any, Any]:
+    """The place of each value in an ordered array that is not empty, and whether it is there."""
+    rank = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return rank, ordered[rank] == values
+
+
+def _check_edges(attributes: Any, trees: Any, modes: Any, places: _Places) -> None:
     """Every child exists and has one parent, each tree has one root, and all nodes hang on it."""
-    inner = np.array([mode != b"LEAF" for mode in modes])
+    inner = np.fromiter(map(b"LEAF".__ne__, modes), dtype=bool, count=len(modes))
     below = np.full((len(modes), 2), -1, dtype=np.int64)
     for column, side in enumerate(("nodes_truenodeids", "nodes_falsenodeids")):
         children = _numbers(attributes, side)
         if len(children) != len(modes):
             raise _tree("its attributes disagree")
-        wanted = zip(trees[inner].tolist(), children[inner].tolist(), strict=True)
-        below[inner, column] = [place.get(key, -1) for key in wanted]
+        below[inner, column] = places.find(trees[inner], children[inner])
     found = below[inner].ravel()
     if (found < 0).any():
         raise _tree("a child is missing")
     parents = np.bincount(found, minlength=len(modes))
     roots = np.flatnonzero(parents == 0)
-    alone = len(roots) == len(set(trees.tolist())) == len(set(trees[roots].tolist()))
+    alone = len(roots) == len(np.unique(trees)) == len(np.unique(trees[roots]))
     if parents.max() > 1 or not alone or _reached(roots, below) != len(modes):
         raise _tree("its nodes do not form trees")
 
@@ -111,7 +138,7 @@ def _reached(level: Any, below: Any) -> int:
     return count
 
 
-def _check_leaves(attributes: Any, classifier: bool, place: dict[Any, int]) -> None:
+def _check_leaves(attributes: Any, classifier: bool, places: _Places) -> None:
     kind = "class" if classifier else "target"
     ids, nodes, trees = (
         _numbers(attributes, f"{kind}_{part}") for part in ("ids", "nodeids", "treeids")
@@ -127,13 +154,13 @@ def _check_leaves(attributes: Any, classifier: bool, place: dict[Any, int]) -> N
         raise _tree("its outputs are out of bounds")
     if len(ids) and (ids.min() < 0 or ids.max() >= targets):
         raise _tree("a leaf names an output that is not there")
-    if any(key not in place for key in zip(trees.tolist(), nodes.tolist(), strict=True)):
+    if (places.find(trees, nodes) < 0).any():
         raise _tree("a leaf's node is missing")
 
 
 def _numbers(attributes: Any, name: str) -> Any:
     values = attributes[name].ints if name in attributes else []
-    return np.array(values, dtype=np.int64)
+    return np.fromiter(values, dtype=np.int64, count=len(values))
 
 
 def _length(attributes: Any, name: str) -> int:

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models_hub.formats import FORMATS, HEAD, Refused, recognise
+from models_hub.formats.onnx_vetting import vet
 
 NUMBERS = np.random.default_rng(0).random((60, 3))
 TARGET = NUMBERS.sum(axis=1)
@@ -261,6 +262,37 @@ def test_onnx_trees_with_a_cycle_are_refused(tmp_path: Path) -> None:
     model.graph.node[0].CopyFrom(node)
     model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
     assert refused(tmp_path, "m.onnx", model.SerializeToString()).code == "onnx_tree_invalid"
+
+
+def test_an_onnx_list_is_kept_and_whatever_its_attribute_holds_beside_it_is_dropped() -> None:
+    model = graph(kind="LabelEncoder", domain="ai.onnx.ml")
+    node = model.graph.node[0]
+    del node.input[1]
+    node.attribute.append(helper.make_attribute("keys_int64s", [1, -2]))
+    node.attribute.append(helper.make_attribute("values_strings", ["a", "a"]))
+    plain = [attribute.SerializeToString() for attribute in node.attribute]
+    for attribute in node.attribute:
+        attribute.doc_string, attribute.s, attribute.f = "hidden", b"hidden", 0.5
+        attribute.t.name = attribute.g.name = "hidden"
+        attribute.MergeFromString(b"\xfa\x06\x06hidden")
+    kept = vet(model.SerializeToString()).graph.node[0].attribute
+    assert [attribute.SerializeToString() for attribute in kept] == plain
+
+
+def test_onnx_trees_may_number_their_nodes_as_they_like() -> None:
+    wide = [-(1 << 63), (1 << 63) - 1, 7]
+    model = graph(kind="TreeEnsembleRegressor", domain="ai.onnx.ml")
+    node = model.graph.node[0]
+    del node.input[1]
+    numbers = {
+        "nodes_treeids": [wide[0]] * 3 + [wide[1]], "nodes_nodeids": [*wide, 7],
+        "nodes_featureids": [0] * 4, "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF", "LEAF"],
+        "nodes_values": [0.5] * 4, "nodes_truenodeids": [wide[1], 0, 0, 0],
+        "nodes_falsenodeids": [7, 0, 0, 0], "target_ids": [0], "target_nodeids": [7],
+        "target_treeids": [wide[1]], "target_weights": [1.0], "n_targets": 1,
+    }  # fmt: skip
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in numbers.items())
+    assert len(vet(model.SerializeToString()).graph.node[0].attribute) == len(numbers)
 
 
 def test_a_truncated_or_padded_onnx_file_is_refused(tmp_path: Path) -> None:

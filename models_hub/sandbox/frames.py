@@ -5,6 +5,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import orjson
+
 HEADER = struct.Struct(">cI")
 JSON = b"J"
 BYTES = b"B"
@@ -40,10 +42,14 @@ def read(stream: BinaryIO) -> tuple[bytes, bytes] | None:
 
 
 def parse(payload: bytes) -> dict[str, Any]:
-    """A JSON message that a stranger wrote; raises `Garbled`."""
+    """A JSON message that a stranger wrote; raises `Garbled`.
+
+    Read by orjson, so that whatever it holds can be stored and written as JSON again: no number
+    beyond 64 bits, no infinity, no half a surrogate pair.
+    """
     try:
-        message = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        message = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
         raise Garbled("a message is not JSON") from error
     if not isinstance(message, dict):
         raise Garbled("a message is not an object")
@@ -51,9 +57,13 @@ def parse(payload: bytes) -> dict[str, Any]:
 
 
 class Reader:
-    """Takes bytes as they come, gives whole messages; never holds more than `limit` bytes."""
+    """Takes bytes as they come, gives whole messages; never holds more than `limit` bytes.
 
-    def __init__(self, limit: int) -> None:
+    A message of JSON may have `most_json` of them: read, it takes up to 25 times as much memory.
+    """
+
+    def __init__(self, limit: int, most_json: int) -> None:
+        self._limits = {BYTES: limit, JSON: min(limit, most_json)}
         self._limit, self._total, self._buffer = limit, 0, bytearray()
 
     @property
@@ -69,7 +79,7 @@ class Reader:
         self._buffer += chunk
         while len(self._buffer) >= HEADER.size:
             kind, length = HEADER.unpack_from(self._buffer)
-            if kind not in (JSON, BYTES) or length > self._limit:
+            if length > self._limits.get(kind, -1):
                 raise Garbled("a message has a wrong header")
             end = HEADER.size + length
             if len(self._buffer) < end:

@@ -9,6 +9,7 @@ class Limits:
 
     `cpu` None is no limit of processor time, for a child that serves until it is ended. `output`
     bounds what is printed, `result` what is answered: both to one question, or to the only one.
+    `json` bounds each message of JSON in the answer.
     """
 
     wall: float = 120.0
@@ -18,6 +19,7 @@ class Limits:
     open_files: int = 64
     output: int = 1 << 16
     result: int = 256 << 20
+    json: int = 32 << 20
 
     def rlimits(self) -> dict[str, int]:
         """By the names of `resource`, without RLIMIT_. Threads are counted otherwise."""

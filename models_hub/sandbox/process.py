@@ -169,7 +169,7 @@ class Child:
         caller decides whether what it said is complete. Raises `Refused` and `NoSandbox`.
         """
         self._unsent = memoryview(given)
-        yield from self._exchange(Reader(self._limits.result), self._limits.wall, closing=True)
+        yield from self._exchange(self._reader(), self._limits.wall, closing=True)
         self._check_end()
 
     def call(self, request: bytes | Mapping[str, Any], seconds: float) -> Message:
@@ -192,7 +192,7 @@ class Child:
 
     def receive(self, seconds: float) -> Message:
         """Wait for one frame, and for none behind it. Raises `Refused` and `NoSandbox`."""
-        reader = Reader(self._limits.result)
+        reader = self._reader()
         self._printed.clear()
         for message in self._exchange(reader, seconds, closing=False):
             if reader.holds_more:
@@ -200,6 +200,9 @@ class Child:
             return message
         self._check_end()
         raise self._failed("crashed", "The model's process ended without an answer.")
+
+    def _reader(self) -> Reader:
+        return Reader(self._limits.result, self._limits.json)
 
     def _exchange(self, reader: Reader, seconds: float, closing: bool) -> Iterator[Message]:
         """Messages, but for the first program's word, until the child closes its streams."""

@@ -124,6 +124,14 @@ def test_what_an_error_says_is_text_and_short(liar: Lie) -> None:
         resident.predict(ROWS, 5)
 
 
+def test_an_error_too_long_to_be_read_ends_the_process(liar: Lie) -> None:
+    resident = liar("a long error")
+    resident.settle(20)
+    with pytest.raises(Failed):
+        resident.predict(ROWS, 5)
+    assert not resident.alive
+
+
 def test_a_process_that_begins_with_something_else_is_ended(liar: Lie) -> None:
     resident = liar("hello")
     with pytest.raises(Refused, match="inspection_garbled"):

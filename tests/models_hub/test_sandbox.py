@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import skops.io
 from onnx import TensorProto, helper
@@ -143,6 +144,26 @@ def test_a_result_without_its_stages_or_with_a_false_shape_is_not_believed() -> 
 def test_a_message_nested_without_end_is_garbled_not_fatal() -> None:
     with pytest.raises(frames.Garbled):
         frames.parse(b"[" * 100_000)
+
+
+@pytest.mark.parametrize("said", ["1e999", "1" + "0" * 400, "NaN", '"\\ud800"'])
+def test_a_message_with_what_json_cannot_hold_is_garbled(said: str) -> None:
+    with pytest.raises(frames.Garbled):
+        frames.parse(f'{{"spans": {{"a": [0, {said}]}}}}'.encode())
+
+
+def test_a_number_beyond_64_bits_becomes_one_that_can_be_stored() -> None:
+    told = claims.refusal(frames.parse(b'{"figures": {"x": %d}}' % 10**30))
+    assert orjson.loads(orjson.dumps(told.figures)) == {"x": 1e30}
+
+
+def test_a_message_of_json_is_shorter_than_one_of_bytes() -> None:
+    header = frames.HEADER.pack
+    assert not list(frames.Reader(1000, 100).feed(header(frames.BYTES, 101)))
+    assert not list(frames.Reader(1000, 100).feed(header(frames.JSON, 100)))
+    for kind, length in ((frames.JSON, 101), (frames.BYTES, 1001), (b"X", 1)):
+        with pytest.raises(frames.Garbled):
+            list(frames.Reader(1000, 100).feed(header(kind, length)))
 
 
 @pytest.mark.skipif(not zoo.CPS.exists(), reason=f"needs {zoo.CPS.name} beside the project")

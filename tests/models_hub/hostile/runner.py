@@ -78,7 +78,7 @@ def _heard(child: int, reading: int) -> dict[str, Any]:
 
 
 def _outcome(said: bytes, code: int) -> dict[str, Any]:
-    for kind, payload in frames.Reader(1 << 30).feed(said):
+    for kind, payload in frames.Reader(1 << 30, 1 << 30).feed(said):
         message = frames.parse(payload) if kind == frames.JSON else {}
         if message.get("event") == "refused":
             return {"code": message["code"], "detail": message["detail"]}

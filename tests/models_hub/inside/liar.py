@@ -18,6 +18,9 @@ def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
         honest = struct.pack("<QIB", number, rows, 0)
         if lie == "an error that is no text":
             frames.write_json(pipe, {"error": ["\x00"] * 9})
+        elif lie == "a long error":
+            pipe.write(frames.HEADER.pack(frames.JSON, 1 << 20) + b'{"error": [' + b"[]," * 300_000)
+            pipe.flush()
         elif lie == "no JSON":
             pipe.write(frames.HEADER.pack(frames.JSON, 4) + b"nope")
             pipe.flush()

@@ -73,10 +73,12 @@ def _decompressor(head: bytes) -> Any:
 
 
 class _Zlib:
-    """zlib and gzip behind the interface of the other two."""
+    """zlib and gzip behind the interface of the other two. It is given a bit at a time, since what
+    it does not take it hands back as a copy."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # finds out which of the two
+        self._waiting = memoryview(b"")
 
     @property
     def eof(self) -> bool:
@@ -84,10 +86,17 @@ class _Zlib:
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        return self._inner.unused_data or bytes(self._waiting[:1])
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        self._waiting = memoryview(data) if data else self._waiting
+        part = b""
+        while not part and not self.eof and (self._inner.unconsumed_tail or self._waiting):
+            given: bytes | memoryview = self._inner.unconsumed_tail
+            if not given:
+                given, self._waiting = self._waiting[:CHUNK], self._waiting[CHUNK:]
+            part = self._inner.decompress(given, max_length)
+        return part or self._inner.decompress(b"", max_length)
 
 
 def _unpack(data: bytes, decompressor: _Decompressor) -> bytes:

@@ -101,10 +101,12 @@ class NativePredictor:
         except Refused as refusal:
             detail = f"The model's process does not start: {refusal.detail}"
             raise Unavailable(detail, code="native_failed") from refusal
-        except Busy as error:
-            code = "native_failed" if isinstance(error, Resting) else "native_busy"
+        except Resting as error:
             wait = max(1, round(error.retry_after))
-            raise Unavailable(str(error), code=code, retry_after=wait) from error
+            raise Unavailable(str(error), code="native_failed", retry_after=wait) from error
+        except Busy as error:
+            wait = max(1, round(error.retry_after))
+            raise Unavailable(str(error), code="native_busy", retry_after=wait) from error
 
     def _start(self, launch: Launch) -> Resident:
         recipe, form = self._recipe(), _CHOICE.proof()[0].form

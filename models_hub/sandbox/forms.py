@@ -165,7 +165,10 @@ def _readable_by(stack: ExitStack, path: Path, user: int | None) -> int:
     shutil.copyfileobj(file, copy, 1 << 20)
     copy.flush()
     os.fchown(copy.fileno(), user, user)
-    return copy.fileno()
+    # The copy's own number can be written to, by a shared mapping even where no file may grow.
+    reading = os.open(f"/proc/self/fd/{copy.fileno()}", os.O_RDONLY)
+    stack.callback(os.close, reading)
+    return reading
 
 
 def _holding(stack: ExitStack, content: bytes) -> int:

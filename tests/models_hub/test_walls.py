@@ -115,10 +115,16 @@ def test_a_lent_file_can_be_read_again_and_again_and_not_written(
     lent.write_bytes(b"the model")
     lent.chmod(0o600)
     code = f"""
+import fcntl, stat
+def writable(file):
+    try: how, kind = fcntl.fcntl(file, fcntl.F_GETFL), os.fstat(file).st_mode
+    except OSError: return False
+    return stat.S_ISREG(kind) and how & os.O_ACCMODE != os.O_RDONLY
 path, told = arguments["path"], []
 for _ in range(2): told.append(open(path).read())
 try: open(path, "r+b").write(b"x")
 except OSError as error: told.append("refused")
+told += [file for file in range(64) if writable(file)]
 {tell("told")}"""
     with Child("attack", {"code": code}, Limits(), form, {"path": lent}) as child:
         ((_, payload),) = child.messages()

@@ -95,40 +95,39 @@ def _copy_node(node: Any, graph: GraphProto) -> None:
     new = graph.node.add(op_type=_name(node.op_type), domain=domain_of(_name(node.domain)))
     new.input.extend(map(_name, node.input))
     new.output.extend(map(_name, node.output))
-    new.attribute.extend(map(_attribute, node.attribute))
+    for attribute in node.attribute:
+        _copy_attribute(attribute, new.attribute.add())
 
 
-def _attribute(old: Any) -> Any:
+def _copy_attribute(old: Any, new: Any) -> None:
     kind = AttributeProto.AttributeType.Name(old.type) if old.type in _FIELDS else ""
     if not kind or old.ref_attr_name:
         raise Refused(
             "onnx_operator_not_allowed",
             "A node holds a graph, a sparse tensor or a reference to another attribute.",
         )
-    _name(old.name)
+    name = _name(old.name)
     field, copied = _FIELDS[old.type]
     if field in _LISTS:
-        return _list(old, field)
-    new = AttributeProto(name=old.name, type=old.type)
+        _copy_list(old, new, field)
+        return
+    new.name, new.type = name, old.type
     value = copied(getattr(old, field))
     if field == "t":
         new.t.CopyFrom(value)
     else:
         setattr(new, field, value)
-    return new
 
 
-def _list(old: Any, field: str) -> Any:
+def _copy_list(old: Any, new: Any, field: str) -> None:
     """A list goes over in one piece and each text is looked at once: forests have millions."""
     for text in set(old.strings if field == "strings" else ()):
         _text(text)
-    new = AttributeProto()
     new.CopyFrom(old)
     for part, _ in new.ListFields():
         if part.name not in ("name", "type", field):
             new.ClearField(part.name)
     new.DiscardUnknownFields()
-    return new
 
 
 def _same(value: Any) -> Any:

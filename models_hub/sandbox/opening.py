@@ -62,7 +62,7 @@ def _pace(
     rows = parity_rows(converted.signature, converted.spans, sample, seed)
     answered = {name: cells[converted.mask] for name, cells in rows.items()}
     try:
-        return median_ms(original_of(model, names or None).ask, answered, calls=20, seconds=0.3)
+        return median_ms(original_of(model, names or None).ask, answered, calls=20, seconds=0.1)
     except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything, even now
         return None
 

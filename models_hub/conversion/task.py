@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from onnx import ModelProto
 
+from berth.predictions import PredictionError
+from berth.predictor import Predictor
 from berth.signature import MISSING_STRING, Field, Output, Signature
 from models_hub.conversion.columns import Column
 from models_hub.conversion.inference import fields_of, replace_fields, settle
@@ -117,14 +119,17 @@ def _checked(
     Trees answer a missing value even if training had none; a graph that sends it down another
     branch would fail a model for rows that no one means to ask. Such a field stops being nullable.
     Raises `Refused` (`parity_failed`) where planned rows differ: the judge, who asks again on its
-    own, would find the same, and the graph is not worth sending.
+    own, would find the same, and the graph is not worth sending. So it does where the graph answers
+    rows that the original refuses: a tree behind a failed step takes any NaN.
     """
     rows = parity_rows(signature, spans, sample, seed)
     expected, mask = original.predict(rows)
     kept = {name: values[mask] for name, values in rows.items()}
     if not mask.any():
         return signature, expected, mask
-    parity = compare(expected, predict(load(onnx, signature), kept), kept)
+    predictor = load(onnx, signature)
+    _demand_refusals(predictor, {name: values[~mask] for name, values in rows.items()})
+    parity = compare(expected, predict(predictor, kept), kept)
     if not parity.mismatches:
         return signature, expected, mask
     unplanned = {f.name for f in signature.inputs if f.nullable and f.required}
@@ -135,6 +140,24 @@ def _checked(
         judge(parity)
     stricter = replace_fields(signature, lambda field: _without_holes(field, unplanned))
     return stricter, *_asked(stricter, spans, sample, seed, original)
+
+
+def _demand_refusals(predictor: Predictor, rows: dict[str, Any]) -> None:
+    """Raise `Refused` (`parity_failed`) if the graph answers any of the rows."""
+    count = len(next(iter(rows.values())))
+    if not count:
+        return
+    try:
+        predictor.predict(rows)
+        answered = count
+    except PredictionError as error:
+        answered = count - len(error.rows) if error.rows else 0
+    if answered:
+        raise Refused(
+            "parity_failed",
+            f"As ONNX the model would answer {answered} rows that it refuses itself, so it is not "
+            "used.",
+        )
 
 
 def _without_holes(field: Field, names: set[str]) -> Field:

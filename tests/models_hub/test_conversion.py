@@ -13,7 +13,13 @@ from sklearn.decomposition import NMF
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    PowerTransformer,
+    SplineTransformer,
+    StandardScaler,
+)
 
 from berth.signature import Field, Output, Signature
 from models_hub.conversion.adopt import adopt
@@ -234,6 +240,22 @@ def test_a_step_that_converts_wrongly_never_passes(people: pd.DataFrame) -> None
     with pytest.raises(Refused) as refusal:
         judged(converted(pipeline))
     assert refusal.value.code in {"parity_failed", "not_convertible"}
+
+
+@pytest.mark.parametrize(
+    "step", [SplineTransformer(extrapolation="error"), PowerTransformer(method="box-cox")]
+)
+def test_a_graph_that_answers_what_the_pipeline_refuses_is_not_used(
+    step: Any, people: pd.DataFrame
+) -> None:
+    pay = people[["wage"]].rename(columns={"wage": "pay"})
+    model = make_pipeline(step, LinearRegression()).fit(pay, people["wage"])
+    rows = Sample(pl.DataFrame({"pay": [0.0, *pay["pay"]]}), None)
+    found = converted(model, rows)
+    assert not found.mask.all()
+    assert found.onnx is None
+    assert found.why_native is not None
+    assert "refuses itself" in found.why_native.detail
 
 
 def test_one_differing_row_fails_parity_with_its_figures() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import load, report
+from benchmarks import load, report, walls
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
 from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
@@ -42,6 +42,7 @@ def _arguments() -> argparse.Namespace:
 
 def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     report.machine()
+    report.walls(walls.measure(3 * arguments.rounds))
     pipeline = train()
     there = stack.enter_context(berth(folder))
     model = folder / "model.onnx"

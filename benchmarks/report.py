@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -17,6 +17,7 @@ BARE = "Granian RSGI + onnxruntime, nothing else"
 NOTHING = "Granian RSGI answering {}"
 TARGETS = {1: 0.8, 1_000: 3.0}  # of plain FastAPI's requests a second, by rows a request
 MOST_MB = 200
+MOST_WALL_MS = 50
 PACKAGES = ("django", "djangorestframework", "granian", "onnxruntime", "fastapi", "pydantic")
 
 
@@ -54,6 +55,15 @@ def memory(models: int, workers: Sequence[Memory]) -> None:
         print(f"{'':48}{worker.rss:8.0f} MB resident, {worker.pss:.0f} MB its share")
     fits = max(worker.rss for worker in workers) <= MOST_MB
     print(f"Target: {MOST_MB} MB a worker. {_verdict(fits)}")
+
+
+def walls(seconds: Mapping[str, float]) -> None:
+    """What each form of the sandbox adds to a child that has none ("process")."""
+    print("A child of an inspection, from its start through its imports to its end")
+    for form, each in seconds.items():
+        print(f"{form:48}{each * 1000:12,.0f} ms{(each - seconds['process']) * 1000:+10,.0f} ms")
+    most = max(each - seconds["process"] for each in seconds.values())
+    print(f"Target: {MOST_WALL_MS} ms for the walls. {_verdict(most * 1000 <= MOST_WALL_MS)}\n")
 
 
 def _verdict(reached: bool) -> str:

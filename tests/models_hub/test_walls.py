@@ -19,7 +19,7 @@ import pytest
 
 from models_hub.formats import Refused
 from models_hub.sandbox import Limits, frames, layout
-from models_hub.sandbox.forms import FORMS, Form
+from models_hub.sandbox.forms import Form
 from models_hub.sandbox.process import ENVIRONMENT, Child
 from tests.instance import ROOT, wait_for
 from tests.models_hub.conftest import INSIDE, Probe
@@ -300,17 +300,3 @@ def test_children_side_by_side_have_limits_of_their_own(form: Form, inside: Path
         with ThreadPoolExecutor(len(children)) as threads:
             told = list(threads.map(lambda child: child.call(b"x", 10)[1], children))
         assert told == [b"x"] * 3
-
-
-def test_the_walls_cost_little_beside_the_imports(form: Form, inside: Path) -> None:
-    """Beside the same child without walls, in processor time: others use this machine too. In
-    seconds by the clock, on an idle machine: 0.015 with bubblewrap, 0.005 with Landlock."""
-    costs: dict[str, list[float]] = {}
-    for which in (FORMS["process"], form) * 5:
-        before = os.times()
-        with Child("echo", {}, Limits(), which) as child:
-            list(child.messages())
-        after = os.times()
-        spent = sum(after[:4]) - sum(before[:4])
-        costs.setdefault(which.name, []).append(spent)
-    assert min(costs[form.name]) - min(costs["process"]) < 0.05, costs

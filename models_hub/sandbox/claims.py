@@ -81,6 +81,8 @@ def claim(message: dict[str, Any]) -> Claim:
     kept = message.get("kept")
     if not isinstance(kept, list) or not all(type(row) is int and row >= 0 for row in kept):
         raise garbled("its rows are none")
+    if any(row <= before for before, row in zip(kept, kept[1:], strict=False)):
+        raise garbled("a row of it stands twice")  # two thousand times the same row is one row
     try:
         signature = Signature.from_json(message.get("signature"))
     except InvalidSignature as error:

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from berth.signature import InvalidSignature, Signature
@@ -81,7 +82,7 @@ def claim(message: dict[str, Any]) -> Claim:
     kept = message.get("kept")
     if not isinstance(kept, list) or not all(type(row) is int and row >= 0 for row in kept):
         raise garbled("its rows are none")
-    if any(row <= before for before, row in zip(kept, kept[1:], strict=False)):
+    if any(row <= before for before, row in pairwise(kept)):
         raise garbled("a row of it stands twice")  # two thousand times the same row is one row
     try:
         signature = Signature.from_json(message.get("signature"))

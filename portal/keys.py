@@ -1,17 +1,7 @@
-"""API keys: their text, and who holds one.
+"""API keys: who holds one. What a key's text is like, ``berth.keys`` says."""
 
-``sk_<id>_<secret>_<check>`` and ``pk_<id>_<check>``: base62, with a CRC-32 at the end so that a
-mistyped key is told without a query and leak scanners can tell a key from noise. A secret key is
-random over 190 bits, so a plain SHA-256 is all that storage needs.
-"""
-
-import hashlib
-import hmac
-import secrets
-import string
 import threading
 import time
-import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -19,12 +9,12 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from berth.keys import NoKey, id_of, matches
 from portal import tenancy
 from portal.access import KEY_SCOPES, Caller, Permission
 from portal.errors import Unauthenticated, Unavailable
 from portal.models import ApiKey
 
-ALPHABET = string.digits + string.ascii_letters
 MOST_KNOWN = 10_000
 WRONG = "This key is not valid: it may be mistyped or revoked."
 
@@ -42,48 +32,6 @@ class KeyFacts:
     organisation_calls_per_minute: int
 
 
-def new_secret() -> tuple[str, str]:
-    """A new secret key: (its id, its text)."""
-    return _issue("sk", 10, "_" + _random(32))
-
-
-def new_publishable() -> tuple[str, str]:
-    """A new publishable key; its id is its text, since it is no secret."""
-    _, text = _issue("pk", 16, "")
-    return text, text
-
-
-def digest(text: str) -> str:
-    """What is stored of a key's text: hexadecimal SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _issue(prefix: str, length: int, tail: str) -> tuple[str, str]:
-    id_ = f"{prefix}_{_random(length)}"
-    body = id_ + tail
-    return id_, f"{body}_{_check(body)}"
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
-def _check(body: str) -> str:
-    number, text = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        text = ALPHABET[digit] + text
-    return text
-
-
-def id_of(text: str) -> str:
-    """The id inside a key's text. Raises Unauthenticated when the text is no key of ours."""
-    body, _, check = text.rpartition("_")
-    if not body.startswith(("sk_", "pk_")) or not hmac.compare_digest(_check(body), check):
-        raise Unauthenticated(WRONG)
-    return text if text.startswith("pk_") else "_".join(body.split("_")[:2])
-
-
 class KeyRing:
     """Keys that this process has seen lately; a revoked key is forgotten within ``ttl`` seconds.
 
@@ -97,12 +45,15 @@ class KeyRing:
 
     def find(self, text: str) -> KeyFacts:
         """The facts of a live key. Raises Unauthenticated for any other text."""
-        key_id = id_of(text)
+        try:
+            key_id = id_of(text)
+        except NoKey as error:
+            raise Unauthenticated(WRONG) from error
         now = time.monotonic()
         until, facts = self._known.get(key_id, (0.0, None))
         if now >= until:
             facts = self._learn(key_id, now, facts)
-        if facts is None or not hmac.compare_digest(facts.digest, digest(text)):
+        if facts is None or not matches(text, facts.digest):
             raise Unauthenticated(WRONG)
         return facts
 

@@ -11,12 +11,12 @@ import orjson
 import uuid_utils
 from django.conf import settings
 
+from berth.journal import SEPARATOR, Journal
 from berth.predictions import PredictionError, Predictions
 from berth.problems import Problem, pointer
 from berth.signature import Coerced, Signature
 from portal.errors import Conflict, Invalid, Unavailable
 from predictions.engine import ENGINE
-from predictions.journal import SEPARATOR, Journal
 
 JOURNAL = Journal(settings.ENV.home / "journal")
 MOST_NAMED = 20

@@ -14,8 +14,8 @@ import structlog
 from django.conf import settings
 from django.db import DataError, IntegrityError, connection, transaction
 
+from berth.journal import OPEN, READY, SEPARATOR, records_of
 from portal.tenancy import scope
-from predictions.journal import OPEN, READY, SEPARATOR, records_of
 from predictions.models import JournalFile
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from portal import keys
+from berth import keys
 from portal.access import KEY_SCOPES, Caller, Permission, record
 from portal.errors import Invalid, NotFound
 from portal.models import ApiKey

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from portal import keys, tenancy
+from berth import keys
+from portal import tenancy
 from portal.access import Caller, Permission, record
 from portal.actions.accounts import clean_email, new_person
 from portal.errors import Conflict, Forbidden, Invalid, NotFound

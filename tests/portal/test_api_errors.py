@@ -10,8 +10,8 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from berth.keys import new_secret
 from portal import api_urls
-from portal.keys import new_secret
 from tests import pipelines
 from tests.cast import Cast
 

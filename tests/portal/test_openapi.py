@@ -13,12 +13,12 @@ from django.test import Client
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import validate
 
+from berth.journal import Journal
 from models_hub import sandbox
 from portal import errors
 from portal.access import KEY_SCOPES
 from portal.openapi import PROBLEMS, TITLES, document
 from predictions import answering
-from predictions.journal import Journal
 from predictions.loading import load_all
 from tests import pipelines
 from tests.cast import Cast

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from berth.journal import Journal
 from berth.signature import Signature
 from predictions import answering
-from predictions.journal import Journal
 from tests import pipelines
 from tests.cast import Cast
 

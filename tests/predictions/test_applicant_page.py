@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from berth.field import Field
+from berth.journal import SEPARATOR, Journal, records_of
 from berth.signature import Output, Signature
 from models_hub.models import Version
 from portal import tenancy
@@ -21,7 +22,6 @@ from portal.models import ApiKey, Organisation
 from predictions.actions import WidgetSettings, close_widget, create_widget, update_widget
 from predictions.architectures import set_active
 from predictions.engine import ENGINE
-from predictions.journal import SEPARATOR, Journal, records_of
 from predictions.models import Widget
 from predictions.widget.estimate import rounded, with_unit
 from predictions.widget.facts import WIDGETS

@@ -14,9 +14,9 @@ import pytest
 import uuid_utils
 from django.test import Client
 
+from berth.journal import SEPARATOR, Journal, records_of
 from portal import tenancy
 from predictions import answering
-from predictions.journal import SEPARATOR, Journal, records_of
 from predictions.loading import load, load_all
 from predictions.models import JournalFile, Prediction
 from tests.cast import Cast
@@ -185,7 +185,7 @@ def test_a_large_journal_is_handed_over_before_its_time(tmp_path: Path) -> None:
 DYING = """
 import os, sys
 from pathlib import Path
-from predictions.journal import Journal
+from berth.journal import Journal
 journal = Journal(Path(sys.argv[1]), most_seconds=60, sync_seconds=60)
 journal.append(sys.argv[2].encode())
 print("answered", flush=True)

@@ -8,7 +8,8 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 
-from portal.keys import RING, new_secret
+from berth.keys import new_secret
+from portal.keys import RING
 from predictions.engine import ENGINE
 from tests.cast import Cast
 from tests.predictions.conftest import Ask

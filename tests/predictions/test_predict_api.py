@@ -10,11 +10,12 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from berth.keys import id_of
 from portal import tenancy
 from portal.access import system
 from portal.actions import create_publishable_key
 from portal.actions.keys import revoke_key
-from portal.keys import RING, id_of
+from portal.keys import RING
 from portal.models import Organisation
 from predictions.architectures import set_active
 from tests import pipelines

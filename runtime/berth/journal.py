@@ -1,9 +1,10 @@
 """Every answered live prediction, on disk before it is sent.
 
-Each web process appends to a file of its own, one ``write`` a record, so that ``kill -9`` right
-after an answer loses nothing; a timer syncs the file, and closes it for loading when it is old or
-large. The loader (``predictions.loading``) puts closed and orphaned files into PostgreSQL by the
-records' UUIDv7, so that loading twice is loading once.
+Each process that answers (the portal's web processes, model servers) appends to a file of its
+own, one ``write`` a record, so that ``kill -9`` right after an answer loses nothing; a timer syncs
+the file, and closes it for loading when it is old or large. The portal's loader puts closed and
+orphaned files into PostgreSQL by the records' UUIDv7, so that loading twice is loading once; a
+model server ships its closed files to the portal.
 
 A record is a line: CRC-32 of the rest in hexadecimal, a space, and three JSON texts with a
 SEPARATOR between them: what names the call, what was asked, what was answered. The texts stay
@@ -12,16 +13,16 @@ as they are on their way to the database: a thousand rows are never parsed again
 """
 
 import fcntl
+import logging
 import os
 import threading
 import time
 import zlib
 from pathlib import Path
 
-import structlog
 import uuid_utils
 
-log = structlog.get_logger()
+log = logging.getLogger("berth.journal")
 OPEN, READY = ".open", ".ready"
 SEPARATOR = b"\x1f"  # JSON has no place for it but inside a text, and there only escaped
 
@@ -107,7 +108,7 @@ def _hand_over(path: Path, descriptor: int) -> None:
         _sync(descriptor)
         os.rename(path, path.with_suffix(READY))
     except OSError as error:
-        log.error("journal_not_handed_over", file=path.name, error=str(error))
+        log.error("The journal %s was not handed over: %s", path.name, error)
     finally:
         os.close(descriptor)
 
@@ -117,7 +118,7 @@ def _sync(descriptor: int) -> None:
     try:
         os.fdatasync(descriptor)
     except OSError as error:
-        log.error("journal_not_synced", error=str(error))
+        log.error("A journal was not synced: %s", error)
 
 
 def records_of(data: bytes) -> tuple[list[bytes], int, int]:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from berth.signature import Signature
 from models_hub import sealing, standing, storage
 from models_hub.doors import get_model_for, get_version_for
+from models_hub.events import write_event
 from models_hub.formats import HEAD, Format, Refused, recognise
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
 from models_hub.quarantine import hold
@@ -25,6 +26,7 @@ from portal.uploads import Received
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = frozenset({"new"})  # the portal's /models/new
 LONGEST = {"name": 120, "description": 10_000, "target": 200, "notes": 10_000}
+MOST_BEFORE = 50
 ACTIVE_AT_BIRTH = {Architecture.EMBEDDED, Architecture.OFFLINE}
 
 
@@ -147,12 +149,24 @@ def promote(caller: Caller, slug: str, number: int) -> HostedModel:
                 " is ready can be promoted.",
                 code="not_ready",
             )
+        _require_certificate(version)
         if model.live_id == version.pk:
             return model
         before = _live_number(model)
-        model.before = [*model.before, before][-50:] if before else model.before
+        model.before = [*model.before, before][-MOST_BEFORE:] if before else model.before
         _make_live(caller, model, version, ModelEvent.Type.PROMOTED)
     return model
+
+
+def _require_certificate(version: Version) -> None:
+    """A version that was found to answer differently somewhere goes live nowhere."""
+    certificate = version.report.get("certificate")
+    if certificate is not None and not certificate["passed"]:
+        raise Conflict(
+            f"Version {version.number} does not answer alike in all architectures, so it can't be"
+            " promoted: see its report.",
+            code="not_certified",
+        )
 
 
 def roll_back(caller: Caller, slug: str) -> HostedModel:
@@ -168,43 +182,33 @@ def roll_back(caller: Caller, slug: str) -> HostedModel:
     return model
 
 
+def withdraw(caller: Caller, slug: str) -> HostedModel:
+    """No version answers any more, here or at whoever follows the feed; a roll-back undoes it.
+
+    Raises Conflict when nothing is live.
+    """
+    caller.require(Permission.PUBLISH)
+    with transaction.atomic():
+        model = get_model_for(caller, slug, lock=True)
+        if model.live is None:
+            raise Conflict(f"No version of “{slug}” is live.", code="nothing_live")
+        model.before = [*model.before, model.live.number][-MOST_BEFORE:]
+        _make_live(caller, model, None, ModelEvent.Type.WITHDRAWN)
+    return model
+
+
 def _live_number(model: HostedModel) -> int | None:
     return model.live.number if model.live else None
 
 
 def _make_live(
-    caller: Caller, model: HostedModel, version: Version, type_: ModelEvent.Type
+    caller: Caller, model: HostedModel, version: Version | None, type_: ModelEvent.Type
 ) -> None:
     before = _live_number(model)
     model.live = version
     model.save(update_fields=["live", "before"])
-    write_event(caller, model, type_, version)
-    record(caller, f"model.{type_.value}", model, version=version.number, before=before)
-
-
-def write_event(
-    caller: Caller,
-    model: HostedModel,
-    type_: ModelEvent.Type,
-    version: Version | None = None,
-    architecture: str = "",
-) -> ModelEvent:
-    """A line of the feed, in the transaction of the deed. Offsets are gapless per organisation:
-    a lock of the organisation's feed is held to the transaction's end."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"feed {current()}"]
-        )
-    last = ModelEvent.objects.aggregate(top=Max("offset"))["top"] or 0
-    return ModelEvent.objects.create(
-        offset=last + 1,
-        type=type_,
-        model=model,
-        version=version.number if version else None,
-        sha256=version.bundle_sha256 if version else "",
-        architecture=architecture,
-        actor=caller.actor,
-    )
+    write_event(caller, model, type_)
+    record(caller, f"model.{type_.value}", model, version=_live_number(model), before=before)
 
 
 def correct_signature(

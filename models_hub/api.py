@@ -8,7 +8,14 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from models_hub.actions import correct_signature, create_model, promote, roll_back, upload_version
+from models_hub.actions import (
+    correct_signature,
+    create_model,
+    promote,
+    roll_back,
+    upload_version,
+    withdraw,
+)
 from models_hub.doors import get_model_for, get_version_for, models_for
 from models_hub.models import HostedModel, Version
 from models_hub.quarantine import delete_refused
@@ -183,3 +190,13 @@ class RollbackView(ApiView):
             return Response(model_json(roll_back(self.caller, slug)))
 
         return once(request, self.caller, "", go_back)
+
+
+class WithdrawView(ApiView):
+    """``POST /models/{slug}/withdraw``"""
+
+    def post(self, request: Request, slug: str) -> HttpResponse:
+        def take_back() -> Response:
+            return Response(model_json(withdraw(self.caller, slug)))
+
+        return once(request, self.caller, "", take_back)

@@ -117,23 +117,32 @@ class Removal(TenantModel):
 
 
 class ModelEvent(TenantModel):
-    """A line of the model feed, written by the verb that changes a model."""
+    """A line of the model feed, written by the verb that changes a model.
+
+    ``document`` is the signed manifest, the model's whole standing after the deed. Lines of a
+    release that had no feed have none, and are not on it.
+    """
 
     class Type(models.TextChoices):
         PROMOTED = "promoted"
         ROLLED_BACK = "rolled_back"
+        WITHDRAWN = "withdrawn"
         ACTIVATED = "activated"
         RETIRED = "retired"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    position = models.PositiveBigIntegerField(
+        unique=True, help_text="gapless over the installation, from 1"
+    )
     offset = models.PositiveBigIntegerField(help_text="gapless within the organisation, from 1")
     type = models.CharField(max_length=16, choices=Type)
     model = models.ForeignKey(HostedModel, on_delete=models.CASCADE, related_name="events")
     version = models.PositiveIntegerField(null=True)
-    sha256 = models.CharField(max_length=64, blank=True)
-    architecture = models.CharField(max_length=16, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="of the live Bundle")
+    architecture = models.CharField(max_length=16, blank=True, help_text="what it was about")
+    document = models.JSONField(null=True)
     actor = models.CharField(max_length=254)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField()
 
     objects: ClassVar[TenantManager["ModelEvent"]] = TenantManager()
     gate: ClassVar[GateManager["ModelEvent"]] = GateManager()
@@ -143,6 +152,7 @@ class ModelEvent(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["organisation", "offset"], name="one_event_per_offset")
         ]
+        indexes = [models.Index(fields=["sha256"], name="events_of_a_bundle")]
 
     def __str__(self) -> str:
         return f"{self.offset} {self.type}"

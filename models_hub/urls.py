@@ -9,6 +9,7 @@ urlpatterns = [
     path("models/new", models.model_new, name="model-new"),
     path("models/<slug:slug>", models.model, name="model"),
     path("models/<slug:slug>/rollback", report.rollback, name="rollback"),
+    path("models/<slug:slug>/withdraw", report.withdraw, name="withdraw"),
     path("models/<slug:slug>/upload", upload.upload, name="upload"),
     path("models/<slug:slug>/versions", report.versions, name="versions"),
     path("models/<slug:slug>/versions/<int:number>", report.version, name="version"),

@@ -27,6 +27,7 @@ urlpatterns = [
         name="api-promote",
     ),
     path(f"{MODEL}/rollback", models.RollbackView.as_view(), name="api-rollback"),
+    path(f"{MODEL}/withdraw", models.WithdrawView.as_view(), name="api-withdraw"),
     path(
         f"{MODEL}/deployments/<slug:architecture>",
         predictions.DeploymentView.as_view(),

@@ -11,6 +11,7 @@ from django.db import migrations
 TENANT = "nullif(current_setting('berth.organisation', true), '')::uuid"
 BEARER = "nullif(current_setting('berth.bearer', true), '')"
 DISPATCHER = "current_setting('berth.dispatcher', true) = 'on'"
+RELAY = "current_setting('berth.relay', true) = 'on'"
 
 
 def isolate(
@@ -48,6 +49,24 @@ def isolate(
         )
     return migrations.RunSQL(
         ";\n".join(statements + _own_keys(table, references or {})), migrations.RunSQL.noop
+    )
+
+
+def relayed(table: str) -> migrations.RunSQL:
+    """Whoever opens the ``relay`` gate may SELECT every organisation's rows."""
+    return migrations.RunSQL(
+        f"CREATE POLICY relay ON {table} FOR SELECT USING ({RELAY})",
+        f"DROP POLICY relay ON {table}",
+    )
+
+
+def as_owner(table: str, statement: str) -> migrations.RunSQL:
+    """A statement over all organisations' rows of a table: the wall is open to the owner for as
+    long as it takes, within the migration's transaction."""
+    return migrations.RunSQL(
+        f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;\n{statement};\n"
+        f"SET CONSTRAINTS ALL IMMEDIATE;\nALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        migrations.RunSQL.noop,
     )
 
 

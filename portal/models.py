@@ -145,6 +145,53 @@ class ApiKey(TenantModel):
         return self.name
 
 
+class KeyEvent(TenantModel):
+    """A line of the feed of keys: a key's whole standing, for model servers to go by."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    position = models.PositiveBigIntegerField(
+        unique=True, help_text="gapless over the installation, from 1"
+    )
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="events")
+    document = models.JSONField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[TenantManager["KeyEvent"]] = TenantManager()
+    gate: ClassVar[GateManager["KeyEvent"]] = GateManager()
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.position} {self.key_id}"
+
+
+class ServerToken(models.Model):
+    """What a model server of the installation shows; of its text only the digest is stored."""
+
+    id = models.CharField(primary_key=True, max_length=32, editable=False)
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+    revoked = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["created"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Counter(models.Model):
+    """The last number given out of a gapless series; see ``portal.feeds``."""
+
+    name = models.CharField(primary_key=True, max_length=32)
+    value = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
+
+
 class AuditEntry(TenantModel):
     """Who did what to which object. Written in the transaction of the deed; append-only."""
 

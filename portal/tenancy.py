@@ -4,9 +4,10 @@
 tells PostgreSQL whose transaction it is (wall two: row-level security, see ``isolation``), and
 tells the managers. Outside a scope every tenant manager raises: the wall fails closed.
 
-Two narrow gates exist for what must be found before the organisation is known:
+Narrow gates exist for what must be found before the organisation is known, or across all of them:
 ``bearer(proof)`` shows rows whose holder proved them (a key's id, a user's id, an invitation's
-hash), and ``dispatcher()`` shows whose turn it is, and nothing else.
+hash), ``dispatcher()`` shows whose turn it is, and ``relay()`` shows the feeds of models and of
+keys, which servers of the installation follow; each nothing else.
 """
 
 from collections.abc import Iterator
@@ -67,6 +68,13 @@ def bearer(proof: object) -> Iterator[None]:
 def dispatcher() -> Iterator[None]:
     """A transaction that can read and stamp every organisation's turn (and only turns)."""
     with _open_gate("berth.dispatcher", "on"):
+        yield
+
+
+@contextmanager
+def relay() -> Iterator[None]:
+    """A transaction that can SELECT every organisation's lines of the feeds, and its name."""
+    with _open_gate("berth.relay", "on"):
         yield
 
 

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 
 from models_hub.actions import promote as promote_version
 from models_hub.actions import roll_back
+from models_hub.actions import withdraw as withdraw_model
 from models_hub.doors import get_model_for, get_version_for
 from models_hub.models import HostedModel, ModelEvent, Version
 from models_hub.quarantine import delete_refused
@@ -208,8 +209,9 @@ def versions(request: PageRequest, slug: str) -> HttpResponse:
 
 
 def _history(model: HostedModel) -> QuerySet[ModelEvent]:
-    """Which versions were made live of late, the latest first."""
-    made_live = ModelEvent.objects.filter(model=model, type__in=MADE_LIVE)
+    """Which versions were made live of late, or none, the latest first."""
+    types = (*MADE_LIVE, ModelEvent.Type.WITHDRAWN)
+    made_live = ModelEvent.objects.filter(model=model, type__in=types)
     return made_live.order_by("-offset")[:HISTORY]
 
 
@@ -252,6 +254,18 @@ def rollback(request: PageRequest, slug: str) -> HttpResponse:
     else:
         messages.success(request, _back_to(model))
     return redirect("model", slug)
+
+
+@deed
+def withdraw(request: PageRequest, slug: str) -> HttpResponse:
+    """Take the live version back."""
+    try:
+        withdraw_model(request.caller, slug)
+    except Conflict as conflict:
+        messages.error(request, conflict.detail)
+    else:
+        messages.success(request, "Nothing is live any more. A roll-back brings the version back.")
+    return redirect("versions", slug)
 
 
 def _back_to(model: HostedModel) -> str:

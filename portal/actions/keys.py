@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from berth import keys
 from portal.access import KEY_SCOPES, Caller, Permission, record
+from portal.actions.key_events import tell_of
 from portal.errors import Invalid, NotFound
 from portal.models import ApiKey
 from portal.tenancy import current
@@ -71,6 +72,7 @@ def _key(caller: Caller, key_id: str, name: str, text: str) -> ApiKey:
 def _store(caller: Caller, new: NewKey) -> NewKey:
     with transaction.atomic():
         new.row.save(force_insert=True)
+        tell_of(new.row)
         record(caller, "key.created", new.row, kind=new.row.kind, scopes=new.row.scopes)
     return new
 
@@ -98,5 +100,6 @@ def revoke_key(caller: Caller, key_id: str) -> ApiKey:
         if key.revoked is None:
             key.revoked = timezone.now()
             key.save(update_fields=["revoked"])
+            tell_of(key)
             record(caller, "key.revoked", key)
     return key

@@ -147,6 +147,14 @@ MODELS: dict[str, dict[str, Operation]] = {
             {"200": _answer("The model.", ref("Model"))}, 404, 409, 422, parameters=ONCE,
         ),
     },
+    "/models/{slug}/withdraw": {
+        "post": _operation(
+            "withdrawModel", "Versions", "publish", "Take the live version back",
+            {"200": _answer("The model, with nothing live.", ref("Model"))}, 404, 409, 422,
+            parameters=ONCE,
+            more="Nothing is deleted; a roll-back undoes it.",
+        ),
+    },
     "/models/{slug}/deployments/{architecture}": {
         "put": _operation(
             "setDeployment", "Models", "publish", "Switch an architecture on or off",

@@ -35,8 +35,11 @@ PROBLEMS: dict[str, Explained] = {
     "conflict": Explained(409, "The request does not fit the present state."),
     "slug_taken": Explained(409, "There is one with this slug already: choose another."),
     "not_ready": Explained(409, "The version is still being inspected, or was refused."),
+    "not_certified": Explained(
+        409, "The version does not answer alike in all architectures, so it can't go live."
+    ),
     "not_refused": Explained(409, "Only the file of a version that was refused can be deleted."),
-    "nothing_live": Explained(409, "No version of the model is live yet: promote one first."),
+    "nothing_live": Explained(409, "No version of the model is live: promote one first."),
     "nothing_before": Explained(409, "No other version was live before, so there is no way back."),
     "deployment_off": Explained(409, "The model is switched off in this architecture."),
     "architecture_unavailable": Explained(

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import transaction
 
-from models_hub.actions import write_event
 from models_hub.doors import deployments_of, get_model_for
+from models_hub.events import write_event
 from models_hub.models import Deployment, HostedModel, ModelEvent
 from portal.access import Caller, Permission, record
 from portal.errors import Conflict, NotFound
@@ -59,7 +59,7 @@ def _change(
     else:
         architecture.retire(deployment)
     type_ = ModelEvent.Type.ACTIVATED if active else ModelEvent.Type.RETIRED
-    write_event(caller, model, type_, model.live, architecture.name)
+    write_event(caller, model, type_, architecture.name)
     record(caller, f"deployment.{type_.value}", model, architecture=architecture.name)
 
 

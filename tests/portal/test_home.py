@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from models_hub.actions import create_model, write_event
+from models_hub.actions import create_model
+from models_hub.events import write_event
 from models_hub.models import HostedModel, ModelEvent, Version
 from portal import tenancy
 from portal.access import Caller, system
@@ -15,6 +16,7 @@ from portal.actions import create_key
 from predictions.actions import WidgetSettings, create_widget, update_widget
 from predictions.models import Prediction
 from tests.cast import Cast
+from tests.runtime.conftest import REGRESSION
 from workers.models import Job
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
@@ -31,6 +33,8 @@ def version(model: HostedModel, number: int, **values: Any) -> Version:
         sha256="0" * 64,
         size=1,
         bundle_sha256="0" * 64,
+        bundle_size=1,
+        signature=REGRESSION.to_json(),
         created_by="alice@acme.example",
     )
     for name, value in values.items():
@@ -79,7 +83,7 @@ def _promote(caller: Caller) -> None:
     model = HostedModel.objects.get()
     model.live = Version.objects.get()
     model.save()
-    write_event(caller, model, ModelEvent.Type.PROMOTED, model.live)
+    write_event(caller, model, ModelEvent.Type.PROMOTED)
 
 
 def _predict(caller: Caller) -> None:

@@ -157,6 +157,8 @@ def test_answers_about_models_and_versions_fit(
     call("post", "/models/{slug}/versions/{number}/promote", slug="wages", number=2)
     assert call("post", "/models/{slug}/rollback", slug="wages").status_code == 200
     assert call("post", "/models/{slug}/rollback", slug="wages").status_code == 409
+    assert call("post", "/models/{slug}/withdraw", slug="wages").status_code == 200
+    assert call("post", "/models/{slug}/withdraw", slug="wages").status_code == 409
     call("get", "/models")
     call("get", "/models/{slug}", slug="wages")
     call("get", "/models/{slug}/versions", slug="wages")

@@ -9,6 +9,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from demo.seed import SeedingFailed, seed
+from models_hub.events import complete_feed
 from portal import prepared
 from portal.bootstrap import BootstrapFailed, bootstrap
 
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connections["owner"])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", database="owner", interactive=False, verbosity=verbosity)
+            complete_feed()
         sign_in = None if no_demo or env.production else self._demo()
         prepared.write(env.home, sign_in)
 

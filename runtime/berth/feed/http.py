@@ -4,7 +4,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -49,7 +50,7 @@ class Http:
         self.closed = threading.Event()
         self._token = token
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._pools = _pools(self.base_url, verify_tls, self._sockets)
+        self._pools = _pools(self.base_url, verify_tls, self._opened)
 
     def get_json(self, path: str, query: Mapping[str, str | int], *, wait: float = 0) -> Any:
         """The answer's JSON; the other side may take `wait` seconds. Raises FetchError."""
@@ -83,14 +84,14 @@ class Http:
     def close(self) -> None:
         """End what runs in any thread, and refuse what comes after."""
         self.closed.set()
-        for open_socket in list(self._sockets):
-            try:
-                # The base class's: an SSLSocket's own would first forget its state, which
-                # the thread that reads is using.
-                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
-            except OSError:
-                continue  # it is closed already
+        for known in list(self._sockets):
+            _cut(known)
         self._pools.clear()
+
+    def _opened(self, new: socket.socket) -> None:
+        self._sockets.add(new)
+        if self.closed.is_set():  # close() may have looked through them just before
+            _cut(new)
 
     def _json(self, method: str, path: str, patience: float = _READ, **more: Any) -> Any:
         response = self._open(method, path, patience, **more)
@@ -116,9 +117,15 @@ class Http:
             with into.open(mode) as file:
                 self._copy(response, file.write, size - (have if mode == "ab" else 0), end)
 
-    def _copy(self, response: Any, write: Any, left: int, end: float) -> None:
+    def _copy(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        write: Callable[[bytes], int],
+        left: int,
+        end: float,
+    ) -> None:
         try:
-            for chunk in response.stream(_CHUNK):
+            while chunk := response.read1(_CHUNK):  # what is there: none of it may be lost
                 left -= len(chunk)
                 if left < 0:
                     raise FetchError("too_large", "More bytes came than the manifest names.")
@@ -168,6 +175,13 @@ class Http:
         return headers
 
 
+def _cut(known: socket.socket) -> None:
+    """Wake whoever reads from it. By the base class: an SSLSocket's own method would forget
+    the state that the reading thread is using."""
+    with suppress(OSError):  # it is closed already
+        socket.socket.shutdown(known, socket.SHUT_RDWR)
+
+
 def _status_error(status: int, path: str) -> FetchError:
     codes = {401: "denied", 403: "denied", 404: "missing"}
     says = {"denied": "The key is not taken", "missing": "It is not there"}
@@ -176,11 +190,11 @@ def _status_error(status: int, path: str) -> FetchError:
 
 
 def _pools(
-    base_url: str, verify: bool | str | ssl.SSLContext, sockets: WeakSet[socket.socket]
+    base_url: str, verify: bool | str | ssl.SSLContext, opened: Callable[[socket.socket], None]
 ) -> urllib3.PoolManager:
-    """Connection pools whose sockets are known, so that close() can end a long poll."""
-    context = verify if isinstance(verify, ssl.SSLContext) else _context(verify)
+    """Connection pools that tell of each socket, so that close() can end a long poll."""
     parts = urlsplit(base_url)
+    context = _context(verify) if parts.scheme == "https" else None
     proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
     pools = (
         urllib3.ProxyManager(proxy, ssl_context=context, maxsize=8)
@@ -191,12 +205,12 @@ def _pools(
     class Plain(HTTPConnection):
         def connect(self) -> None:
             super().connect()
-            sockets.add(self.sock)
+            opened(self.sock)
 
     class Secure(HTTPSConnection):
         def connect(self) -> None:
             super().connect()
-            sockets.add(self.sock)
+            opened(self.sock)
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain
@@ -208,7 +222,9 @@ def _pools(
     return pools
 
 
-def _context(verify: bool | str) -> ssl.SSLContext:
+def _context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
+    if isinstance(verify, ssl.SSLContext):
+        return verify
     context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
     if verify is False:
         context.check_hostname = False

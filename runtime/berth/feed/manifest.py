@@ -74,7 +74,7 @@ class Manifest:
         With a public key the seal is checked; pass None only for a document from a place that
         is trusted as much as the portal. Raises ManifestError.
         """
-        checked = _parsed(document)
+        checked = parsed(document)
         if public_key is not None:
             _check_seal(checked, public_key)
         _check(checked)
@@ -118,7 +118,7 @@ def public_key(text: str) -> Ed25519PublicKey:
         raise ValueError("A public key is 32 bytes in base64, as the portal shows it.") from error
 
 
-def _parsed(document: object) -> Mapping[str, Any]:
+def parsed(document: object) -> Mapping[str, Any]:
     if isinstance(document, bytes | str):
         try:
             document = orjson.loads(document)

@@ -16,7 +16,8 @@ from berth.feed.sources import Away, CaughtUp, Line, Source
 from berth.feed.store import Store
 
 log = logging.getLogger(__name__)
-_FIRST_REREAD, _LAST_REREAD = 2.0, 300.0  # seconds
+_FIRST_REREAD, _LAST_REREAD = 1.0, 300.0  # seconds
+_SOON = 3.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,19 @@ class Reader:
                     self._hear(event)
                 case CaughtUp():
                     self._settle(event)
+                    if self._must_reread():
+                        return True
                 case Away():
                     self._lost(event.reason)
-            if self._must_reread():
-                return True
         return False
 
     def _must_reread(self) -> bool:
-        return self._spoilt is not None and time.monotonic() > self._reread_at
+        """Whether it is time to; if it soon is, nothing is awaited but that."""
+        left = self._reread_at - time.monotonic()
+        if self._spoilt is None or left > _SOON:
+            return False
+        self.closed.wait(max(0.0, left))
+        return True
 
     def _hear(self, line: Line) -> None:
         before, self._position = self._position, line.position

@@ -57,7 +57,8 @@ def _values(visit: Visit) -> Iterable[float]:
     if kind == "SimpleImputer" and not isinstance(step.statistics_[index], str):
         return (step.statistics_[index],)
     if isinstance(getattr(step, "_fit_X", None), np.ndarray):
-        return (np.nanmin(step._fit_X[:, index]), np.nanmax(step._fit_X[:, index]))
+        known = step._fit_X[~np.isnan(step._fit_X[:, index]), index]
+        return (known.min(), known.max()) if len(known) else ()
     return _thresholds(step, index)
 
 

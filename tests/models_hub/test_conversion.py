@@ -234,12 +234,35 @@ def test_it_refuses_an_estimator_that_is_not_fitted() -> None:
     assert refusal.value.code == "not_fitted"
 
 
-def test_a_step_that_converts_wrongly_never_passes(people: pd.DataFrame) -> None:
+GAPPED = np.random.default_rng(8).normal(50, 10, (500, 4)).cumsum(axis=1)
+GAPPED[np.random.default_rng(9).random(GAPPED.shape) < 0.2] = np.nan
+
+
+@pytest.mark.parametrize(
+    "imputer",
+    [
+        KNNImputer(),
+        KNNImputer(weights="distance", add_indicator=True),
+        KNNImputer(n_neighbors=3, keep_empty_features=True),
+        KNNImputer(n_neighbors=1_000),
+        KNNImputer(missing_values=-1),
+    ],
+)
+def test_a_missing_value_is_taken_from_the_nearest_rows(imputer: KNNImputer) -> None:
+    rows = np.column_stack([GAPPED, np.full(len(GAPPED), np.nan)])
+    rows = rows if np.isnan(imputer.missing_values) else np.nan_to_num(rows, nan=-1)
+    model = make_pipeline(imputer, Ridge()).fit(rows, np.nansum(rows, axis=1))
+    assert judged(converted(model)).mismatches == 0
+
+
+def test_nearest_rows_that_lie_equally_far_are_left_to_the_model_itself(
+    people: pd.DataFrame,
+) -> None:
     numbers = people[["education", "experience", "grade"]]
-    pipeline = make_pipeline(KNNImputer(), Ridge()).fit(numbers, people["wage"])
-    with pytest.raises(Refused) as refusal:
-        judged(converted(pipeline))
-    assert refusal.value.code in {"parity_failed", "not_convertible"}
+    found = converted(make_pipeline(KNNImputer(), Ridge()).fit(numbers, people["wage"]))
+    assert found.onnx is None
+    assert found.why_native is not None
+    assert "equally far" in found.why_native.detail
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from models_hub.conversion.writers import (
     averaging,
+    donors,
     encoding,
     forests,
     functions,
@@ -22,6 +23,7 @@ from models_hub.conversion.writers import (
 
 MODULES = (
     averaging,
+    donors,
     encoding,
     forests,
     functions,

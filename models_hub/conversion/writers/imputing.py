@@ -11,7 +11,8 @@ from models_hub.conversion.writers.registry import regress, transformer
 from models_hub.conversion.writers.table import Part, Table, beside
 
 
-def _mask(pen: Pen, part: Part, missing: Any) -> str:
+def mask_of(pen: Pen, part: Part, missing: Any) -> str:
+    """[n, 1] bool: where the column has the imputer's marker of what is missing."""
     if part.text:
         marker = MISSING_STRING if is_missing(missing) else str(missing)
         return pen.node("Equal", part.value, pen.constant(np.array([[marker]], dtype=object)))
@@ -22,7 +23,7 @@ def _mask(pen: Pen, part: Part, missing: Any) -> str:
 
 def _filled(pen: Pen, part: Part, missing: Any, statistic: Any) -> Part:
     fill = np.array([[statistic]], dtype=object if part.text else np.float64)
-    value = pen.node("Where", _mask(pen, part, missing), pen.constant(fill), part.value)
+    value = pen.node("Where", mask_of(pen, part, missing), pen.constant(fill), part.value)
     return Part(value, 1, part.text)
 
 
@@ -33,10 +34,11 @@ def _simple(pen: Pen, imputer: Any, table: Table) -> Table:
         _filled(pen, columns[index], imputer.missing_values, imputer.statistics_[index])
         for index in kept(imputer)
     ]
-    return _with_indicator(pen, imputer, columns, Table(tuple(filled)))
+    return with_indicator(pen, imputer, columns, Table(tuple(filled)))
 
 
-def _with_indicator(pen: Pen, imputer: Any, columns: list[Part], filled: Table) -> Table:
+def with_indicator(pen: Pen, imputer: Any, columns: list[Part], filled: Table) -> Table:
+    """The filled columns, and what was missing if the imputer notes it."""
     if not imputer.add_indicator or not len(imputer.indicator_.features_):
         return filled
     return beside([filled, _indicated(pen, imputer.indicator_, columns)])
@@ -44,7 +46,7 @@ def _with_indicator(pen: Pen, imputer: Any, columns: list[Part], filled: Table) 
 
 def _indicated(pen: Pen, indicator: Any, columns: list[Part]) -> Table:
     marks = [
-        pen.double(_mask(pen, columns[index], indicator.missing_values))
+        pen.double(mask_of(pen, columns[index], indicator.missing_values))
         for index in indicator.features_
     ]
     return Table.of(pen.joined(marks), len(marks))
@@ -63,7 +65,7 @@ def _iterative(pen: Pen, imputer: Any, table: Table) -> Table:
     if imputer.sample_posterior or len(kept(imputer.initial_imputer_)) < table.width:
         raise NotImplementedError("IterativeImputer that draws, or with empty columns")
     columns = table.columns(pen)
-    masks = [_mask(pen, part, imputer.missing_values) for part in columns]
+    masks = [mask_of(pen, part, imputer.missing_values) for part in columns]
     statistics = imputer.initial_imputer_.statistics_
     values = [
         _filled(pen, part, imputer.missing_values, statistic)
@@ -75,7 +77,7 @@ def _iterative(pen: Pen, imputer: Any, table: Table) -> Table:
         given = Table(tuple(values[int(index)] for index in step.neighbor_feat_idx))
         guess = _within(pen, regress(pen, step.estimator, given), low[place], high[place])
         values[place] = Part(pen.where(masks[place], guess, values[place].value), 1)
-    return _with_indicator(pen, imputer, columns, Table(tuple(values)))
+    return with_indicator(pen, imputer, columns, Table(tuple(values)))
 
 
 def _within(pen: Pen, value: str, low: float, high: float) -> str:

@@ -29,11 +29,16 @@ def _nearest(pen: Pen, model: Any, table: Table) -> tuple[str, str]:
         return pen.where(pen.node("Equal", near, near), 1.0, near), places
     if model.weights != "distance":
         raise NotImplementedError("neighbours weighed by a function")
+    return nearness(pen, near), places
+
+
+def nearness(pen: Pen, near: str) -> str:
+    """Weights by distance: one over it, or where some are zero those alone, each with one."""
     touching = pen.apply("Equal", near, 0.0)
     marks = pen.double(touching)
     some = pen.apply("Greater", pen.total(marks), 0.0)
     inverse = pen.node("Reciprocal", pen.where(touching, 1.0, near))
-    return pen.where(some, marks, inverse), places
+    return pen.where(some, marks, inverse)
 
 
 def _power(model: Any) -> float:

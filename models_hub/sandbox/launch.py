@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,9 @@ def inspect(
 
     `format` is a name out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` the
     name of its column to predict. The stages `inspected`, `signature`, `converted` and `compared`
-    are told to `on_stage` as they begin and end. `form` is by default the first that this machine
-    seems to have. Raises `Refused` for whatever is wrong with the upload, `NoSandbox` when the
-    form can't be had or is no wall against the code that such a file can bring; `trusted` says
-    that we made this one ourselves. `own_code` lets it bring code, if the form holds that in.
+    are told to `on_stage` as they begin and end. `form` is by default the first that there is.
+    Raises `Refused` for whatever is wrong with the upload, `NoSandbox` when the form can't be had
+    or can't hold code in such a file (`trusted`: we made it). `own_code`: it may, if that holds.
     """
     if format not in FORMATS:
         raise Refused("format_unknown", f"There is no format {format!r}.")
@@ -111,20 +111,23 @@ def inspect(
     shared = {"sample": None, "target": target, "seed": secrets.randbits(32)}
     arguments = {"format": format, "own_code": own_code, **shared}
     course.begin()
-    # Both start now: the judge's imports are done by the time it is needed.
-    with (
-        Child(OPENING, arguments, limits, form, {"path": path, **samples}) as opener,
-        Child(JUDGING, shared, limits, form, samples) as judge,
-    ):
+    with ExitStack() as children:
+        files = {"path": path, **samples}
+        opener = children.enter_context(Child(OPENING, arguments, limits, form, files))
+        # it starts now, so that its imports are done by the time it is needed
+        judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
         told, graph = _ask(course, opener)
-        claim = claims.claim(told)
+        claim, onnx = claims.claim(told), b""
         recipe = _recipe(format, claim, graph, own_code)
         if recipe is None:
-            verdict, onnx = _ask(course, judge, _packed(told, graph))
-            verdict["latency"] = {**verdict.get("latency", {}), **_claimed(claim)}
-        else:
-            runtime = replace(native.LIMITS, memory=limits.memory)
-            verdict, onnx = _ask_native(course, judge, told, recipe, path, form, runtime), b""
+            try:
+                verdict, onnx = _judged(course, judge, told, graph, claim)
+            except Refused as refusal:
+                told, claim = _without_graph(format, told, refusal)
+                recipe = _recipe(format, claim, b"", own_code)
+                judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
+        if recipe is not None:
+            verdict = _ask_native(course, judge, told, recipe, path, form, limits)
     course.check_complete()
     return Inspection(
         format,
@@ -148,8 +151,28 @@ def _recipe(format: str, claim: claims.Claim, graph: bytes, own_code: bool) -> R
     return Recipe(format, claim.signature, claim.names, own_code and claim.own_code)
 
 
-def _claimed(claim: claims.Claim) -> dict[str, float]:
-    return {} if claim.native_p50_ms is None else {"native_p50_ms": claim.native_p50_ms}
+def _judged(
+    course: "_Course", judge: Child, told: dict[str, Any], graph: bytes, claim: claims.Claim
+) -> tuple[dict[str, Any], bytes]:
+    verdict, onnx = _ask(course, judge, _packed(told, graph))
+    pace = {} if claim.native_p50_ms is None else {"native_p50_ms": claim.native_p50_ms}
+    return {**verdict, "latency": {**verdict.get("latency", {}), **pace}}, onnx
+
+
+def _without_graph(
+    format: str, told: dict[str, Any], refusal: Refused
+) -> tuple[dict[str, Any], claims.Claim]:
+    """What was told, as of a model whose graph the judge refused and that now runs natively.
+    Raises the refusal where the graph is all there is."""
+    if format == "onnx":
+        raise refusal
+    why: dict[str, Any] = {"code": "not_convertible"}
+    if refusal.code == "parity_failed":
+        why = {"code": refusal.code, "detail": refusal.detail, "figures": refusal.figures}
+    else:
+        why["detail"] = f"The graph that was made of it cannot be used. {refusal.detail}"
+    told = {**told, "why_native": why}
+    return told, claims.claim(told)
 
 
 def _ask_native(
@@ -162,7 +185,8 @@ def _ask_native(
     limits: Limits,
 ) -> dict[str, Any]:
     """Let the judge ask the very kind of process that is going to serve. Raises `Refused`."""
-    resident = Resident(recipe, path, form, limits)
+    runtime = replace(native.LIMITS, memory=limits.memory)
+    resident = Resident(recipe, path, form, runtime)
     try:
         resident.settle()
         question = _said(judge.call(told, limits.wall), frames.BYTES)

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from berth.predictions import PredictionError
 from berth.signature import Field, Output, Signature
 from models_hub.formats import Refused
-from models_hub.sandbox import NoSandbox, inspect, native, packing
+from models_hub.sandbox import NoSandbox, claims, inspect, native, packing
 from models_hub.sandbox.forms import FORMS, Form
 from models_hub.sandbox.native import Failed, Recipe, Resident
 from tests import natives
+from tests.models_hub import zoo
 
 NUMBER = Signature((Field("x", "number"),), Output("y", "regression"))
 LABELS = Signature((Field("x", "number"),), Output("y", "classification", labels=("a", "b", "c")))
@@ -236,6 +239,27 @@ def test_what_no_graph_can_say_is_inspected_and_runs_natively(tmp_path: Path) ->
     assert found.latency["p50_ms"] == found.latency["native_p50_ms"] > 0
     assert len(found.golden["predictions"]) == 20
     assert "own_code" not in found.report
+
+
+def test_a_graph_that_only_the_judge_finds_wrong_gives_way_to_the_native_model(
+    inside: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("models_hub.sandbox.launch.JUDGING", "picky")
+    people = zoo.people()
+    model = zoo.usual(Ridge()).fit(people.drop(columns="wage"), people["wage"])
+    path = tmp_path / "model.joblib"
+    joblib.dump(model, path)
+    found = inspect(path, "joblib")
+    assert (found.runtime, found.onnx) == ("native", b"")
+    assert found.recipe is not None
+    assert found.report["why_native"] == {
+        "code": "parity_failed",
+        "detail": "One of 2000 rows is off.",
+        "parity": {"rows": 2_000, "mismatches": 1},
+    }
+    assert found.parity["rows"] >= 2_000
+    assert found.parity["mismatches"] == 0
+    assert [stage.name for stage in found.stages] == list(claims.STAGES)
 
 
 def test_a_file_with_code_of_its_own_runs_natively_where_it_may_and_is_marked(own: Path) -> None:

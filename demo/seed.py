@@ -35,6 +35,7 @@ from predictions.actions import create_widget, update_widget
 from predictions.models import Widget
 from workers import batch
 from workers.actions import submit_job
+from workers.certifying import certify
 from workers.models import Job
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,7 +128,7 @@ def _inspected(caller: Caller) -> Version:
         with scope(caller.organisation_id):
             claimed = inspection.claim()
         if claimed:
-            inspection.inspect(claimed, trusted=True)
+            inspection.inspect(claimed, certify, trusted=True)
         with scope(caller.organisation_id):
             version = Version.objects.get(pk=version.pk)
         if version.status == Version.Status.READY:

@@ -4,10 +4,12 @@ A claim is a lease: a worker that dies loses it, and another takes the version u
 """
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -17,6 +19,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from berth.bundle import Bundle
 from berth.signature import Signature
 from models_hub import native, sandbox, sealing, standing, storage
 from models_hub.formats import Refused
@@ -27,6 +30,8 @@ from portal.errors import Unavailable
 from portal.tenancy import current, scope
 
 log = structlog.get_logger()
+#: From an organisation and a sealed Bundle to the version's certificate.
+Certify = Callable[[UUID, Bundle], dict[str, Any]]
 LEASE_SECONDS = 180
 PAUSE_SECONDS = 10
 MOST_ATTEMPTS = 3
@@ -66,18 +71,20 @@ def claim() -> Version | None:
     return Version.objects.select_related("model").get(pk=row[0]) if row else None
 
 
-def inspect(version: Version, *, trusted: bool = False) -> None:
+def inspect(version: Version, certify: Certify, *, trusted: bool = False) -> None:
     """Take a claimed version to ready or refused. Enters the organisation's scope as needed:
-    no transaction is open while the sandbox works. `trusted` says that we made the file
-    ourselves, so that it can be opened where there is no sandbox."""
+    no transaction is open while the sandbox works. `certify` holds the ways of deployment against
+    each other, which are above this room. `trusted` says that we made the file ourselves, so that
+    it can be opened where there is no sandbox."""
     progress = _Progress(version)
     try:
         if version.attempt > MOST_ATTEMPTS:
             raise Refused("inspection_crashed", "Inspecting this file failed three times.")
         found = _in_sandbox(version, progress, trusted)
-        started = time.monotonic()
+        sealed = _sealed(version, found, progress)
+        certificate = _certified(version, sealed, certify, progress)
         with scope(version.organisation_id):
-            _seal(version, found, progress, started)
+            _make_ready(version, found, certificate, progress)
     except Refused as refusal:
         with scope(version.organisation_id):
             _refuse(version, refusal, progress)
@@ -158,19 +165,45 @@ def _fetch(stack: ExitStack, organisation_id: Any, sha256: str, filename: str) -
     return stack.enter_context(storage.local_copy(organisation_id, sha256, suffix))
 
 
-def _seal(version: Version, found: sandbox.Inspection, progress: _Progress, started: float) -> None:
-    signature = _with_corrections(version, found.signature)
+def _sealed(version: Version, found: sandbox.Inspection, progress: _Progress) -> Bundle:
+    started = time.monotonic()
     runs = native.manifest_of(found.recipe) if found.recipe else {"runtime": found.runtime}
-    sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden, **runs})
-    progress.note("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)
+    with scope(version.organisation_id):
+        signature = _with_corrections(version, found.signature)
+        sealed = sealing.seal(version, found.onnx, signature, {"golden": found.golden, **runs})
+    progress("sealed", "done", f"sha256 {sealed.sha256}", time.monotonic() - started)
+    return sealed
+
+
+def _certified(
+    version: Version, sealed: Bundle, certify: Certify, progress: _Progress
+) -> dict[str, Any]:
+    progress("certified", "running", "", 0.0)
+    started = time.monotonic()
+    certificate = certify(version.organisation_id, sealed)
+    ways, rows = len(certificate["ways"]), certificate["rows"]
+    status, detail = "done", f"{rows:,} rows the same in each of {ways} ways"
+    if not certificate["passed"]:
+        status, detail = "failed", "The ways of deployment do not answer alike."
+    progress.note("certified", status, detail, time.monotonic() - started)
+    return certificate
+
+
+def _make_ready(
+    version: Version,
+    found: sandbox.Inspection,
+    certificate: dict[str, Any],
+    progress: _Progress,
+) -> None:
     why = found.why_native
     version.report = {
         "stages": progress.stages,
         **found.report,
+        "certificate": certificate,
         "architectures": sealing.architectures(len(found.onnx), why.detail if why else ""),
     }
     _end(version, Version.Status.READY)
-    record(system(current()), "version.sealed", version, sha256=sealed.sha256)
+    record(system(current()), "version.sealed", version, sha256=version.bundle_sha256)
 
 
 def _with_corrections(version: Version, signature: Signature) -> Signature:

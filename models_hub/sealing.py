@@ -16,7 +16,7 @@ from models_hub.models import Version
 from portal.tenancy import current
 
 _RESEALED = ("golden", "runtime", "native")
-STAGES = ("received", "inspected", "signature", "converted", "compared", "sealed")
+STAGES = ("received", "inspected", "signature", "converted", "compared", "sealed", "certified")
 
 
 @functools.cache

@@ -69,7 +69,7 @@ def answer(question: Question) -> Answer:
         "id": str(uuid_utils.uuid7()),
         "model": served.model,
         "version": served.number,
-        **_outputs(predictor.signature, predictions),
+        **outputs(predictor.signature, predictions),
     }
     if coerced.warnings:
         content["warnings"] = [warning.to_json() for warning in coerced.warnings]
@@ -111,12 +111,13 @@ def _check_count(rows: int, pointer: str) -> None:
         raise Invalid(detail, errors=[Problem(pointer, "no_rows", detail)])
 
 
-def _outputs(signature: Signature, predictions: Predictions) -> dict[str, Any]:
-    outputs: dict[str, Any] = {"predictions": predictions.values.tolist()}
+def outputs(signature: Signature, predictions: Predictions) -> dict[str, Any]:
+    """What an answer says of the rows; `labels` name the probabilities' columns."""
+    said: dict[str, Any] = {"predictions": predictions.values.tolist()}
     if predictions.probabilities is not None:
-        outputs["probabilities"] = predictions.probabilities.tolist()
-        outputs["labels"] = list(signature.output.labels or ())
-    return outputs
+        said["probabilities"] = predictions.probabilities.tolist()
+        said["labels"] = list(signature.output.labels or ())
+    return said
 
 
 def _journal(

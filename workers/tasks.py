@@ -19,6 +19,8 @@ def inspect() -> None:
 
     Not until none waits: Celery's time limit would end somebody's inspection in the middle.
     """
+    from workers.certifying import certify  # not above: it imports polars, see `score`
+
     until = time.monotonic() + turns.SLICE_SECONDS
     passed: set[UUID] = set()
     while (organisation := turns.next_turn(Kind.INSPECT, passed)) is not None:
@@ -29,7 +31,7 @@ def inspect() -> None:
         if version is None:
             passed.add(organisation)
         else:
-            inspection.inspect(version)
+            inspection.inspect(version, certify)
         if time.monotonic() > until:
             turns.ring(Kind.INSPECT)
             return

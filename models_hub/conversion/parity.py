@@ -10,11 +10,11 @@ A classifier without probabilities is judged on its labels alone.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from berth.predictions import PredictionError
+from berth.predictions import PredictionError, Predictions
 from berth.predictor import Predictor
 from berth.signature import Signature
 from models_hub.formats.refusal import Refused
@@ -70,7 +70,16 @@ class Parity:
         }
 
 
-def predict(predictor: Predictor, columns: Columns) -> Answers:
+class Predicts(Protocol):
+    """A Predictor, or what answers like one."""
+
+    @property
+    def signature(self) -> Signature: ...
+
+    def predict(self, columns: Columns, /) -> Predictions: ...
+
+
+def predict(predictor: Predicts, columns: Columns) -> Answers:
     """The Predictor's answers; NaN where it gives no finite one."""
     rows = len(next(iter(columns.values())))
     try:
@@ -83,7 +92,7 @@ def predict(predictor: Predictor, columns: Columns) -> Answers:
     return Answers(found.values, found.probabilities)
 
 
-def _spread(predictor: Predictor, columns: Columns, good: Any, rows: int) -> Answers:
+def _spread(predictor: Predicts, columns: Columns, good: Any, rows: int) -> Answers:
     values: Any = np.full(rows, np.nan, dtype=object)
     labels = predictor.signature.output.labels
     if not len(good):

@@ -31,6 +31,7 @@ _MEANS = {
     "converted": "The pipeline is written anew as ONNX.",
     "compared": "Both answer the same rows, and every answer is compared.",
     "sealed": "Signed; from then on it never changes.",
+    "certified": "Each way of deployment answers the same rows alike.",
 }
 HOW_TO_CONVERT = """from skl2onnx import to_onnx  # with a converter for your own class registered
 
@@ -63,7 +64,7 @@ class Place:
 
 
 def steps_of(version: Version) -> Iterator[Step]:
-    """All six stages: those that were, the one that runs, and those to come (or never)."""
+    """All seven stages: those that were, the one that runs, and those to come (or never)."""
     known = {stage["name"]: stage for stage in version.report.get("stages", [])}
     ended = version.status != Version.Status.INSPECTING
     reached = any(stage["status"] == "running" for stage in known.values())

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 
 from berth.predictor import Predictor
 from models_hub import inspection, sandbox, sealing
+from models_hub.conversion.parity import Answers
 from models_hub.formats import Refused
 from models_hub.models import Version
 from portal import tenancy, uploads
@@ -20,6 +22,8 @@ from portal.turns import Kind
 from tests import pipelines
 from tests.cast import Cast
 from workers import tasks
+from workers.certifying import certify
+from workers.certifying.ways import WAYS, Candidate, Rows
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 VERSIONS = "/api/v1/models/wages/versions"
@@ -385,6 +389,27 @@ def test_a_long_queue_is_inspected_in_slices(
     assert (len(quick), rung) == (1, [Kind.INSPECT])
 
 
+def test_a_version_whose_ways_answer_differently_cannot_be_promoted(
+    inspected: Upload, api: Client, quick: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline = WAYS["offline"]
+
+    def off(candidate: Candidate, rows: Rows) -> Answers:
+        return Answers(offline.answer(candidate, rows).values * 1.001)
+
+    monkeypatch.setitem(WAYS, "offline", replace(offline, answer=off))
+    version = inspected()
+    assert version["status"] == "ready"
+    certificate = version["report"]["certificate"]
+    assert not certificate["passed"]
+    assert certificate["ways"]["offline"]["mismatches"] == certificate["rows"]
+    assert version["report"]["stages"][-1]["status"] == "failed"
+    answer = api.post(f"{VERSIONS}/1/promote")
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "/api/problems/not_certified"
+    assert api.get("/api/v1/models/wages").json()["live_version"] is None
+
+
 def test_a_worker_that_was_overtaken_changes_nothing(
     upload: Upload, api: Client, quick: list[int], cast: Cast
 ) -> None:
@@ -395,7 +420,7 @@ def test_a_worker_that_was_overtaken_changes_nothing(
     tasks.inspect()
     done = api.get(f"{VERSIONS}/1").json()
     assert done["status"] == "ready"
-    inspection.inspect(slow)
+    inspection.inspect(slow, certify)
     assert api.get(f"{VERSIONS}/1").json() == done
     with tenancy.scope(cast.acme.pk):
         assert AuditEntry.objects.filter(action="version.sealed").count() == 1

@@ -108,7 +108,11 @@ def cps() -> Trained:
 
 
 def seal(
-    organisation: Organisation, slug: str, trained: Trained, signature: Signature | None = None
+    organisation: Organisation,
+    slug: str,
+    trained: Trained,
+    signature: Signature | None = None,
+    report: Mapping[str, Any] | None = None,
 ) -> Version:
     """The model's next version, ready; the model is made if it must be."""
     caller = system(organisation.pk)
@@ -126,6 +130,7 @@ def seal(
             sha256=f"{number:064}",
             size=len(trained.onnx),
             created_by="test",
+            report=dict(report or {}),
         )
         golden: Mapping[str, Any] = {"instances": [], "predictions": []}
         sealing.seal(version, trained.onnx, signature or trained.signature, {"golden": golden})

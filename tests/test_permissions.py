@@ -96,6 +96,7 @@ PAGES: dict[str, list[Rule]] = {
     "signature": [Rule("post", PUBLISH, "version")],
     "try": [Rule("get", READ, "model"), Rule("post", PREDICT, "model")],
     "deploy": [Rule("get", READ, "model")],
+    "choose": [Rule("get", READ, "model")],
     "deployment": [Rule("post", PUBLISH, "deployment", {"is_active": "1"})],
     "widgets": [Rule("get", READ)],
     "widget-new": [Rule("post", MANAGE, body={"title": "W"})],

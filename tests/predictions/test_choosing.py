@@ -51,6 +51,7 @@ def test_it_shows_what_was_measured_for_this_version(cast: Cast, alice: Client) 
     assert "2,417 drawn rows went each way" in said
     assert "Embedded 0.12 ms 0.99 ms 41,234" in said
     assert "87,654" in said
+    assert "None" not in said
     assert "2 × 10⁻⁷" in said
 
 

@@ -101,7 +101,8 @@ class HttpSource:
                 after = _position(item, after)
                 yield Line(after, _manifest(item))
             after = following
-            if wait or not items:
+            wait = 0
+            if len(items) < _PAGE:  # not: none, which a busy feed might never answer
                 yield CaughtUp(after)
                 wait = _WAIT
 

@@ -29,16 +29,16 @@ def manifest(portal: FakePortal) -> Manifest:
 def test_it_reads_to_the_end_and_then_waits_for_news(
     portal: FakePortal, source: HttpSource, bundles: list[Bundle]
 ) -> None:
-    for number in range(150):
+    for number in range(100):
         portal.promote(bundles[0], number + 1)
     lines = source.lines(0)
-    told = list(islice(lines, 151))
-    assert [event.position for event in told if isinstance(event, Line)] == list(range(1, 151))
-    assert told[-1] == CaughtUp(150)
+    told = list(islice(lines, 101))
+    assert [event.position for event in told if isinstance(event, Line)] == list(range(1, 101))
+    assert told[-1] == CaughtUp(100)
     threading.Timer(0.2, portal.withdraw).start()
     assert isinstance(event := next(lines), Line)
     assert Manifest.read(event.document, portal.key.public_key()).type == "withdrawn"
-    assert next(lines) == CaughtUp(151)
+    assert next(lines) == CaughtUp(101)
 
 
 def test_it_goes_on_where_it_was_told_to(

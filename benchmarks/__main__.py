@@ -5,6 +5,7 @@ on one machine together with the load generator: read the ratios, not the absolu
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -12,12 +13,13 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import load, report, walls
+from benchmarks import load, promotions, report, walls
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
 from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
 
 MODELS = 50
+PROMOTIONS = 50
 
 
 def main() -> int:
@@ -68,6 +70,8 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
         also = {report.NOTHING: f"{bare}/nothing"} if asked.rows == 1 else {}
         rates = _rounds({**urls, **also}, there, asked, arguments)
         report.rates(asked.rows, rates)
+    row = json.loads(questions[0].body)["instances"][0]
+    report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
     load_versions(there, MODELS, questions[0].body)
     report.memory(MODELS, [memory_of(pid) for pid in web_workers(there.pid)])
 

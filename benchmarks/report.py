@@ -5,7 +5,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from benchmarks.load import CONNECTIONS, GENERATOR
 from benchmarks.servers import WORKERS, Memory
@@ -16,6 +16,7 @@ TUNED = "Tuned FastAPI + onnxruntime (Granian, uvloop)"
 BARE = "Granian RSGI + onnxruntime, nothing else"
 NOTHING = "Granian RSGI answering {}"
 TARGETS = {1: 0.8, 1_000: 3.0}  # of plain FastAPI's requests a second, by rows a request
+ARRIVED_SECONDS = {"embedded": 2.0, "dedicated": 1.0, "published": 1.0}
 MOST_MB = 200
 MOST_WALL_MS = 50
 PACKAGES = ("django", "djangorestframework", "granian", "onnxruntime", "fastapi", "pydantic")
@@ -64,6 +65,19 @@ def walls(seconds: Mapping[str, float]) -> None:
         print(f"{form:48}{each * 1000:12,.0f} ms{(each - seconds['process']) * 1000:+10,.0f} ms")
     most = max(each - seconds["process"] for each in seconds.values())
     print(f"Target: {MOST_WALL_MS} ms for the walls. {_verdict(most * 1000 <= MOST_WALL_MS)}\n")
+
+
+def promotions(seconds: Mapping[str, Sequence[float]], calls: Mapping[str, int]) -> None:
+    """From a promotion to the last answer of the version before it, at each door."""
+    count = max(map(len, seconds.values()))
+    print(f"{count} promotions under load, until the old version's last answer")
+    print(f"{'':48}{'median':>12}{'99th percentile':>18}{'answered':>12}{'failed':>8}")
+    for door, each in seconds.items():
+        last = quantiles(each, n=100, method="inclusive")[98]
+        print(f"{door:48}{median(each):10.2f} s{last:16.2f} s{calls[door]:12,}{0:8}")
+        verdict = _verdict(last <= ARRIVED_SECONDS[door])
+        print(f"  Target: {ARRIVED_SECONDS[door]:g} s at the 99th percentile. {verdict}")
+    print()
 
 
 def _verdict(reached: bool) -> str:

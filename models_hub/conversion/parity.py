@@ -17,6 +17,7 @@ import numpy as np
 from berth.predictions import PredictionError, Predictions
 from berth.predictor import Predictor
 from berth.signature import Signature
+from models_hub.conversion.answers import Answers
 from models_hub.formats.refusal import Refused
 
 TOLERANCE = 1e-5
@@ -29,20 +30,6 @@ FLOOR = 1e-3
 TIE = 1e-9
 
 Columns = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model said for n rows: `values` [n] (numbers, or labels as objects), and for a
-    classification `probabilities` [n, k]."""
-
-    values: Any
-    probabilities: Any | None = None
-
-    def take(self, rows: Any) -> "Answers":
-        """The answers for some of the rows (an index or a mask)."""
-        some = None if self.probabilities is None else self.probabilities[rows]
-        return Answers(self.values[rows], some)
 
 
 @dataclass(frozen=True, slots=True)

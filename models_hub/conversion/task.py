@@ -16,10 +16,11 @@ from onnx import ModelProto
 from berth.predictions import PredictionError
 from berth.predictor import Predictor
 from berth.signature import MISSING_STRING, Field, Output, Signature
+from models_hub.conversion.answers import Answers
 from models_hub.conversion.columns import Column
 from models_hub.conversion.inference import fields_of, replace_fields, settle
 from models_hub.conversion.loading import load
-from models_hub.conversion.parity import Answers, compare, judge, predict
+from models_hub.conversion.parity import compare, judge, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.sample import Sample
 from models_hub.conversion.spans import span_of

@@ -15,8 +15,8 @@ from onnx import ModelProto, TensorProto, helper
 
 from berth.signature import FieldType, Output
 from models_hub.conversion import graph as surgery
+from models_hub.conversion.answers import Answers
 from models_hub.conversion.columns import Column
-from models_hub.conversion.parity import Answers
 from models_hub.conversion.peek import peek
 from models_hub.conversion.pen import Pen
 from models_hub.formats.refusal import Refused

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from berth.signature import Signature
+from models_hub.conversion.answers import Answers
 from models_hub.conversion.loading import load
-from models_hub.conversion.parity import Answers, Parity, compare, judge, latency_ms, predict
+from models_hub.conversion.parity import Parity, compare, judge, latency_ms, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.sample import read_sample
 from models_hub.formats import Refused

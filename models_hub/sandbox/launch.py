@@ -192,7 +192,9 @@ def _ask_native(
         question = _said(judge.call(told, limits.wall), frames.BYTES)
         number, columns = packing.unpack_question(recipe.signature, question)
         found = resident.ask(columns, JUDGED_SECONDS)
-        pace = median_ms(lambda row: resident.ask(row, JUDGED_SECONDS), columns)
+        pace = median_ms(
+            lambda row: resident.ask(row, JUDGED_SECONDS), columns, calls=50, seconds=1.0
+        )
     except (PredictionError, Failed) as error:
         raise Refused("native_failed", f"It does not run natively either. {error}") from error
     finally:

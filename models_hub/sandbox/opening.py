@@ -10,6 +10,7 @@ from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.sample import read_sample
 from models_hub.conversion.task import Converted
 from models_hub.formats import FORMATS, Opened, Refused
+from models_hub.sandbox import lean
 from models_hub.sandbox.tell import Voice, perform
 
 
@@ -20,6 +21,8 @@ def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
 
 def _open(voice: Voice, arguments: dict[str, Any]) -> None:
     path, form = Path(arguments["path"]), FORMATS[arguments["format"]]
+    if form.name != "onnx":
+        lean.import_sklearn()
     opened = form.open(path, arguments["own_code"])
     voice.stage("inspected", _described(opened.facts))
     sample, target = arguments["sample"], arguments["target"]

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import sklearn
 
 from berth.signature import MISSING_STRING, Field, Signature
-from models_hub.conversion.original import FittedOriginal, original_of
+from models_hub.conversion.answers import Answers
 from models_hub.formats import FORMATS, Refused
-from models_hub.sandbox import frames, packing
+from models_hub.sandbox import frames, lean, packing
 from models_hub.sandbox.tell import Voice, perform
 
-# At each call scikit-learn would check again what a transformer was made with, which takes longer
-# than many a model: that was checked when it was fitted. What is asked is checked all the same.
-sklearn.set_config(skip_parameter_validation=True)
+Ask = Callable[[dict[str, Any]], Answers]
 
 
 def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
@@ -36,17 +33,31 @@ def _serve(voice: Voice, arguments: dict[str, Any], given: BinaryIO, pipe: Binar
         return
     asked = frames.parse(told[1])
     signature = Signature.from_json(asked["signature"])
+    lean.import_sklearn()
+    _check_parameters_no_more()
     opened = FORMATS[arguments["format"]].open(Path(arguments["path"]), arguments["own_code"])
-    original = original_of(opened.model, asked["names"])
-    _warm_up(original, signature)
+    # imported here because `lean` has to come first
+    from models_hub.conversion.original import original_of
+
+    ask = original_of(opened.model, asked["names"], brief=True).ask
+    _warm_up(ask, signature)
     gc.collect()
     gc.freeze()  # what is loaded now stays, and need not be walked again: an eighth of a call
     frames.write_json(pipe, {"event": "serving"})
     while (question := frames.read(given)) is not None:
-        _reply(pipe, lambda data=question[1]: _answer(original, signature, data))  # type: ignore[misc]  # mypy can't type a lambda with defaults
+        _reply(pipe, lambda data=question[1]: _answer(ask, signature, data))  # type: ignore[misc]  # mypy can't type a lambda with defaults
 
 
-def _warm_up(original: FittedOriginal, signature: Signature) -> None:
+def _check_parameters_no_more() -> None:
+    """At each call scikit-learn would check again what a transformer was made with, which takes
+    longer than many a model: that was checked when it was fitted. What is asked is checked all
+    the same."""
+    import sklearn  # here because `lean` has to come first
+
+    sklearn.set_config(skip_parameter_validation=True)
+
+
+def _warm_up(ask: Ask, signature: Signature) -> None:
     """The first call of all imports and builds what later ones find. What it says is no matter."""
     row = {field.name: np.array([[_plausible(field)]]) for field in signature.inputs}
     columns = {
@@ -54,7 +65,7 @@ def _warm_up(original: FittedOriginal, signature: Signature) -> None:
         for name, cells in row.items()
     }
     with suppress(Exception):
-        original.ask(columns)
+        ask(columns)
 
 
 def _plausible(field: Field) -> Any:
@@ -65,9 +76,9 @@ def _plausible(field: Field) -> Any:
     return 0.0 if field.minimum is None else float(field.minimum)
 
 
-def _answer(original: FittedOriginal, signature: Signature, data: bytes) -> bytes:
+def _answer(ask: Ask, signature: Signature, data: bytes) -> bytes:
     number, columns = packing.unpack_question(signature, data)
-    found = original.ask(columns)
+    found = ask(columns)
     return packing.pack_answer(number, signature, found.values, found.probabilities)
 
 

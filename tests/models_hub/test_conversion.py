@@ -23,10 +23,11 @@ from sklearn.preprocessing import (
 
 from berth.signature import Field, Output, Signature
 from models_hub.conversion.adopt import adopt
+from models_hub.conversion.answers import Answers
 from models_hub.conversion.convert import convert
 from models_hub.conversion.draw import UNSEEN, draw
 from models_hub.conversion.loading import load
-from models_hub.conversion.parity import Answers, Parity, compare, judge, latency_ms, predict
+from models_hub.conversion.parity import Parity, compare, judge, latency_ms, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.sample import Sample, read_sample
 from models_hub.conversion.task import Converted

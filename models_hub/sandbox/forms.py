@@ -107,9 +107,11 @@ class Bubblewrap(Form):
         return 128 - code if code > 128 else code  # as a shell tells of a signal
 
 
+# No session of its own inside: whoever is started here has one already, with no terminal, and a
+# signal to all of that session has to reach the child too.
 _NAMESPACES = """
 --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --hostname sandbox
---die-with-parent --new-session
+--die-with-parent
 """
 # Real root gives its rights up inside: until then it needs those that let it.
 _ROOTS_CAPABILITIES = """

@@ -49,10 +49,12 @@ LIVE, BATCH = Haste(10.0), Haste(60.0, waits=True)
 
 @dataclass(slots=True)
 class _Seat:
-    """What is known of one key: its process, and how often that failed of late."""
+    """What is known of one key: its process, and how often that failed of late. `taken` is set
+    from the moment that it has a place, which is before the process is there."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     resident: Resident | None = None
+    taken: bool = False
     used: float = 0.0
     started: float = 0.0
     failures: int = 0
@@ -67,7 +69,7 @@ class Pool:
     place takes that of the one asked longest ago, if that is `shortest_stay` ago. After
     `idle_seconds` without a question a process ends. `at_once` calls are served at a time: a
     further one waits while the calls inside are young, since a slow model must not take all of
-    the portal's threads.
+    the portal's threads; nor all of the time: see `_Gate`.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Pool:
 
         Raises `PredictionError`, `Failed`, `Busy`, and what `start` raises.
         """
-        with self._gate.entered(haste.waits), self._taken(key, haste) as seat:
+        with self._gate.entered(key[0], haste.waits), self._taken(key, haste) as seat:
             resident = seat.resident
             if resident is None or not resident.alive:
                 with self._gate.slow():
@@ -134,12 +136,14 @@ class Pool:
             if not haste.waits:
                 raise Resting("The model's process failed and is not started again yet.", wait)
             time.sleep(min(wait, 1.0))
-        self._make_room(key)
+        self._make_room(key, seat)
         try:
             seat.resident = start(lambda make: self._launcher.submit(make).result())
         except (Refused, NoSandbox):
             self._failed(seat)
             raise
+        finally:
+            seat.taken = seat.resident is not None
         seat.started = seat.used = time.monotonic()
         self._watch()
         return seat.resident
@@ -154,24 +158,28 @@ class Pool:
         seat.not_before = now + wait
         _vacate(seat)
 
-    def _make_room(self, key: Key) -> None:
-        """End the process that was asked longest ago, where there are too many. Raises `Busy`."""
+    def _make_room(self, key: Key, seat: _Seat) -> None:
+        """Take a place for the seat: that of the process that was asked longest ago, where there
+        are too many. Raises `Busy`."""
         with self._lock:
-            others = {k: s for k, s in self._seats.items() if s.resident is not None and k != key}
+            others = {k: s for k, s in self._seats.items() if s.taken and k != key}
             same = {k: s for k, s in others.items() if k[0] == key[0]}
-            if len(same) >= max(1, self.most // 2):
-                others = same
-            elif len(others) < self.most:
-                return
-            for seat in sorted(others.values(), key=lambda seat: seat.used):
-                if time.monotonic() - seat.used < self.shortest_stay:
-                    break
-                if seat.lock.acquire(blocking=False):
-                    try:
-                        _vacate(seat)
-                    finally:
-                        seat.lock.release()
-                    return
+            full = len(same) >= max(1, self.most // 2)
+            gone = None
+            if full or len(others) >= self.most:
+                gone = self._least_asked(list((same if full else others).values()))
+            seat.taken = True
+        if gone is not None:
+            _leave(gone)
+
+    def _least_asked(self, seats: list[_Seat]) -> _Seat:
+        """The seat asked longest ago whose process may go, locked. Raises `Busy`."""
+        for seat in sorted(seats, key=lambda seat: seat.used):
+            if time.monotonic() - seat.used < self.shortest_stay:
+                break
+            if seat.lock.acquire(blocking=False):
+                seat.taken = False
+                return seat
         raise Busy("All places for native models are taken just now.", self.shortest_stay)
 
     def _watch(self) -> None:
@@ -187,15 +195,14 @@ class Pool:
 
     def end_idle(self) -> None:
         """End what nobody has asked for `idle_seconds`; forget what has not been there for long."""
+        gone = []
         with self._lock:
             for key, seat in list(self._seats.items()):
                 idle = time.monotonic() - max(seat.used, seat.not_before)
                 if idle > self.idle_seconds and seat.lock.acquire(blocking=False):
-                    try:
-                        _vacate(seat)
-                        del self._seats[key]
-                    finally:
-                        seat.lock.release()
+                    gone.append(self._seats.pop(key))
+        for seat in gone:
+            _leave(seat)
 
     def residents(self) -> dict[Key, Resident]:
         """The processes that there are."""
@@ -217,43 +224,88 @@ def _vacate(seat: _Seat) -> None:
         with suppress(OSError):
             seat.resident.end()
         seat.resident = None
+    seat.taken = False
+
+
+def _leave(seat: _Seat) -> None:
+    """Vacate a seat that was locked for it. Not under the pool's lock: a process takes its time to
+    end, and meanwhile others want to be answered."""
+    try:
+        _vacate(seat)
+    finally:
+        seat.lock.release()
+
+
+_BUSY = "The models that run natively are busy here."
 
 
 class _Gate:
     """Lets `most` in at once. Who waits, waits while one of those inside is expected out soon:
-    each is for `patience` seconds, and longer while it is `slow`."""
+    each is for `patience` seconds, and longer while it is `slow`.
+
+    Who was inside for longer than that while others were turned away leaves the gate to them for
+    as long afterwards: so one organisation's slow model takes half of the time at most, and the
+    rest of it is there for whoever comes again as told.
+    """
 
     def __init__(self, most: int, patience: float) -> None:
         self._most, self._patience = most, patience
         self._expected: dict[int, float] = {}
+        self._turned_away: dict[Hashable, float] = {}
+        self._closed: dict[Hashable, float] = {}
         self._changed = threading.Condition()
 
     @contextmanager
-    def entered(self, waits: bool) -> Iterator[None]:
+    def entered(self, organisation: Hashable, waits: bool) -> Iterator[None]:
         me = threading.get_ident()
         with self._changed:
-            while len(self._expected) >= self._most:
-                left = max(self._expected.values()) - time.monotonic()
-                if not waits and left <= 0:
-                    raise Busy("The models that run natively are busy here.")
-                self._changed.wait(None if waits else left)
-            self._expected[me] = time.monotonic() + self._patience
+            self._come_in(organisation, waits)
+            since = time.monotonic()
+            self._expected[me] = since + self._patience
         try:
             yield
         finally:
             with self._changed:
                 del self._expected[me]
-                self._changed.notify()
+                self._note(organisation, since)
+                self._changed.notify_all()
+
+    def _come_in(self, organisation: Hashable, waits: bool) -> None:
+        """Wait until there is room. Raises `Busy`."""
+        while True:
+            now = time.monotonic()
+            if (left := self._closed.get(organisation, 0.0) - now) > 0:
+                text = "Your models were slow, and it is the turn of others."
+            elif len(self._expected) >= self._most:
+                text, left = _BUSY, max(self._expected.values()) - now
+            else:
+                break
+            if not waits and (text != _BUSY or left <= 0):
+                self._turned_away[organisation] = now
+                raise Busy(text, max(left, 1.0))
+            self._changed.wait(max(left, 0.05) if left > 0 else None)
+        self._turned_away.pop(organisation, None)
+
+    def _note(self, organisation: Hashable, since: float) -> None:
+        took = time.monotonic() - since
+        others = any(at >= since for who, at in self._turned_away.items() if who != organisation)
+        if took > self._patience and others:
+            self._closed[organisation] = time.monotonic() + took
 
     @contextmanager
     def slow(self) -> Iterator[None]:
         """Meanwhile a process is started: the others expect that to take longer."""
         me = threading.get_ident()
-        self._expected[me] = time.monotonic() + START_SECONDS / 5
+        self._expect(me, START_SECONDS / 5)
         try:
             yield
         finally:
-            self._expected[me] = time.monotonic() + self._patience
+            self._expect(me, self._patience)
+
+    def _expect(self, me: int, seconds: float) -> None:
+        with self._changed:
+            self._expected[me] = time.monotonic() + seconds
+            self._changed.notify_all()
 
 
 __all__ = ["BATCH", "LIVE", "Busy", "Failed", "Haste", "Launch", "Pool", "Resting", "Start"]

@@ -54,6 +54,8 @@ class Child:
         kind, payload = child.call(b"…", 2.0)  # one frame in, one frame out, as often as wanted
         kind, payload = child.call({"rows": 3}, 2.0)
 
+    Between two calls it is stopped: who is not asked uses no processor.
+
     The job is a module below `models_hub` with `run(arguments, given, pipe)`: `arguments` as here,
     `given` the input as a binary stream (`frames.read` takes one frame off it, None at its end),
     `pipe` a binary stream to write frames to. Its module is imported before the last wall is up
@@ -137,13 +139,26 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._process.poll() is None
+        """Whether it has not ended yet. Whoever has ended holds the pipe no more, which is seen
+        even while bubblewrap, stopped with what it has inside, can't tell."""
+        return self._process.poll() is None and not self._waiting(0) & select.POLLHUP
+
+    def _waiting(self, events: int) -> int:
+        """Which of the events, or POLLHUP, there are at the pipe just now."""
+        poll = select.poll()
+        poll.register(self._pipe, events)
+        return sum(found for _, found in poll.poll(0))
+
+    def _signal(self, number: int) -> None:
+        """To the child and whatever it has inside. Once it has been waited for, its number may be
+        somebody else's."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def end(self) -> None:
         """Kill it, and wait until nothing of it is left. May be called again."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._process.wait()
         self._selector.close()
         self._await_the_last()
@@ -182,13 +197,14 @@ class Child:
         if self._ready and self._spoke_unasked():
             raise self._failed("garbled", "The model's process answered more than once.")
         self._unsent = memoryview(HEADER.pack(kind, len(body)) + body)
-        return self.receive(seconds)
+        self._signal(signal.SIGCONT)
+        answer = self.receive(seconds)
+        self._signal(signal.SIGSTOP)
+        return answer
 
     def _spoke_unasked(self) -> bool:
         """Whether something waits in the pipe that would be taken for the next answer."""
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        return bool(poll.poll(0)) and bool(self._pipe.read(CHUNK))
+        return bool(self._waiting(select.POLLIN)) and bool(self._pipe.read(CHUNK))
 
     def receive(self, seconds: float) -> Message:
         """Wait for one frame, and for none behind it. Raises `Refused` and `NoSandbox`."""

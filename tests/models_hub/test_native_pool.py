@@ -243,3 +243,72 @@ def test_calls_that_come_together_are_answered_one_after_the_other(pool: Pool) -
     assert len(answered) == 80
     assert most == [1]
     assert len(pool.residents()) == 1
+
+
+def test_a_slow_organisation_leaves_the_gate_to_those_whom_it_kept_out() -> None:
+    pool = Pool(4, shortest_stay=0.0, patience=0.05)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> float:
+        inside.set()
+        go_on.wait(10)
+        return 1.0
+
+    ask(pool, ("other", "m"))
+    thread = threading.Thread(target=ask, args=(pool, ("acme", "slow"), slowly))
+    thread.start()
+    assert inside.wait(5)
+    time.sleep(0.3)
+    with pytest.raises(Busy):
+        ask(pool, ("other", "m"))
+    go_on.set()
+    thread.join()
+    with pytest.raises(Busy, match="turn of others") as busy:
+        ask(pool, ("acme", "quick"))
+    assert busy.value.retry_after == 1.0
+    assert ask(pool, ("other", "m"))
+    assert ask(pool, ("acme", "quick"), haste=PATIENT)
+    pool.end()
+
+
+def test_a_slow_organisation_that_kept_nobody_out_goes_on(pool: Pool) -> None:
+    for _ in range(2):
+        assert ask(pool, ("acme", "slow"), lambda: time.sleep(0.3) or 1.0)
+
+
+def test_others_are_answered_while_a_process_takes_its_time_to_end(pool: Pool) -> None:
+    ask(pool, ("acme", "m"))
+    (resident,) = pool.residents().values()
+    ending, go_on = threading.Event(), threading.Event()
+
+    def end() -> None:
+        ending.set()
+        go_on.wait(10)
+
+    resident.end = end  # type: ignore[method-assign]  # a process that will not die
+    pool.idle_seconds = 0.0
+    sweeper = threading.Thread(target=pool.end_idle)
+    sweeper.start()
+    assert ending.wait(5)
+    assert ask(pool, ("other", "m"))
+    go_on.set()
+    sweeper.join()
+
+
+def test_no_more_processes_start_at_once_than_there_are_places() -> None:
+    pool = Pool(1, at_once=2, shortest_stay=60.0)
+    starting_up, go_on = threading.Event(), threading.Event()
+
+    def start(launch: Launch) -> Resident:
+        starting_up.set()
+        go_on.wait(10)
+        return launch(Fake)
+
+    thread = threading.Thread(target=pool.predict, args=(("acme", "m"), start, ROWS, HASTE))
+    thread.start()
+    assert starting_up.wait(5)
+    with pytest.raises(Busy, match="places"):
+        ask(pool, ("other", "m"))
+    go_on.set()
+    thread.join()
+    pool.end()

@@ -6,7 +6,7 @@ A claim is a lease: a worker that dies loses it, and another takes the version u
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,9 @@ log = structlog.get_logger()
 #: From an organisation and a sealed Bundle to the version's certificate.
 Certify = Callable[[UUID, Bundle], dict[str, Any]]
 LEASE_SECONDS = 180
-PAUSE_SECONDS = 10
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 60
+#: How long a file waits for a worker that has a sandbox for it.
+MOST_WAITING = timedelta(hours=1)
 MOST_ATTEMPTS = 3
 UNFINISHED = "SELECT 1 FROM models_hub_version WHERE status = 'inspecting'"
 
@@ -79,7 +81,7 @@ def inspect(version: Version, certify: Certify, *, trusted: bool = False) -> Non
     progress = _Progress(version)
     try:
         if version.attempt > MOST_ATTEMPTS:
-            raise Refused("inspection_crashed", "Inspecting this file failed three times.")
+            raise _given_up()
         found = _in_sandbox(version, progress, trusted)
         sealed = _sealed(version, found, progress)
         certificate = _certified(version, sealed, certify, progress)
@@ -91,12 +93,23 @@ def inspect(version: Version, certify: Certify, *, trusted: bool = False) -> Non
     except sandbox.NoSandbox as error:  # it may be back in a while, or at another worker's
         _CHOICE.forget()
         log.error("inspection_without_sandbox", version=str(version), error=str(error))
-        progress.put_off()
+        _wait(version, str(error), progress)
     except Unavailable as error:  # the storage is away: nobody's fault, so no attempt is counted
         log.warning("inspection_put_off", version=str(version), error=str(error))
         progress.put_off()
     except _Overtaken:
         log.warning("inspection_overtaken", version=str(version))
+    except Exception:
+        log.exception("inspection_failed", version=str(version))
+        if version.attempt < MOST_ATTEMPTS:
+            progress.give_back()
+        else:
+            with scope(version.organisation_id):
+                _refuse(version, _given_up(), progress)
+
+
+def _given_up() -> Refused:
+    return Refused("inspection_crashed", "Inspecting this file failed three times.")
 
 
 class _Progress:
@@ -109,15 +122,22 @@ class _Progress:
     def __call__(self, name: str, status: str, detail: str, seconds: float) -> None:
         """Save a stage, and hold the lease for the next one."""
         self.note(name, status, detail, seconds)
+        self.version.report.pop("waiting", None)  # it goes on
         report = {**self.version.report, "stages": self.stages}
         with scope(self.version.organisation_id):
             if not self._held().update(report=report, lease_until=_in(LEASE_SECONDS)):
                 raise _Overtaken
 
-    def put_off(self) -> None:
-        """Another try in a while, which does not count."""
+    def put_off(self, seconds: float = PAUSE_SECONDS) -> None:
+        """Another try in so many seconds, which does not count."""
+        again = {"attempt": F("attempt") - 1, "lease_until": _in(seconds)}
         with scope(self.version.organisation_id):
-            self._held().update(attempt=F("attempt") - 1, lease_until=_in(PAUSE_SECONDS))
+            self._held().update(report=self.version.report, **again)
+
+    def give_back(self) -> None:
+        """Another try soon, which counts."""
+        with scope(self.version.organisation_id):
+            self._held().update(lease_until=_in(PAUSE_SECONDS * 2 ** (self.version.attempt - 1)))
 
     def _held(self) -> QuerySet[Version]:
         return Version.objects.filter(
@@ -134,6 +154,24 @@ class _Progress:
 def _in(seconds: float) -> CombinedExpression:
     """So many seconds from now by the database's clock."""
     return Now() + timedelta(seconds=seconds)
+
+
+def _wait(version: Version, reason: str, progress: _Progress) -> None:
+    """Wait for a sandbox, longer each time, and tell people so; refuse what waited too long."""
+    now = timezone.now()
+    before = version.report.get("waiting") or {"since": now.isoformat(), "times": 0}
+    if now - datetime.fromisoformat(before["since"]) >= MOST_WAITING:
+        text = (
+            "For an hour no worker had a working sandbox, which such a file needs: ask whoever "
+            f"runs this server to mend it, then upload the file again. {reason}"
+        )
+        with scope(version.organisation_id):
+            _refuse(version, Refused("sandbox_unavailable", text), progress)
+        return
+    times = int(before["times"])
+    waiting = {"since": before["since"], "times": times + 1, "reason": reason[:300]}
+    version.report = {**version.report, "waiting": waiting}
+    progress.put_off(min(PAUSE_SECONDS * 2.0**times, LONGEST_PAUSE_SECONDS))
 
 
 def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox.Inspection:
@@ -222,6 +260,7 @@ def _refuse(version: Version, refusal: Refused, progress: _Progress) -> None:
     name = running or sealing.STAGES[min(after, len(sealing.STAGES) - 1)]
     progress.note(name, "failed", refusal.detail, 0.0)
     version.report = {**version.report, **refusal.figures, "stages": progress.stages}
+    version.report.pop("waiting", None)
     version.refusal = {"code": refusal.code, "detail": refusal.detail}
     _end(version, Version.Status.REFUSED)
     record(system(current()), "version.refused", version, code=refusal.code)

@@ -26,7 +26,6 @@ class Claim:
     """Why there is no graph."""
     names: tuple[str, ...]
     """The sample's columns: what an estimator without names takes its own for."""
-    own_code: bool
     native_p50_ms: float | None
 
 
@@ -95,7 +94,6 @@ def claim(message: dict[str, Any]) -> Claim:
         shown,
         refusal(why) if isinstance(why, dict) else None,
         _names(message.get("names")),
-        message.get("own_code") is True,
         round(pace, 4) if isinstance(pace, float) and math.isfinite(pace) else None,
     )
 

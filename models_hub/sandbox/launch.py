@@ -109,14 +109,25 @@ def inspect(
     samples = {} if sample is None else {"sample": sample}
     # The seed decides the rows that are compared; it is ours, and new each time.
     shared = {"sample": None, "target": target, "seed": secrets.randbits(32)}
-    arguments = {"format": format, "own_code": own_code, **shared}
     course.begin()
     with ExitStack() as children:
-        files = {"path": path, **samples}
-        opener = children.enter_context(Child(OPENING, arguments, limits, form, files))
+
+        def opener(brings_code: bool) -> Child:
+            arguments = {"format": format, "own_code": brings_code, **shared}
+            files = {"path": path, **samples}
+            return children.enter_context(Child(OPENING, arguments, limits, form, files))
+
+        first = opener(False)
         # it starts now, so that its imports are done by the time it is needed
         judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
-        told, graph = _ask(course, opener)
+        try:
+            (told, graph), own_code = _ask(course, first), False
+        except Refused as refusal:
+            if refusal.code != "own_code" or not own_code:
+                raise
+            # It was not run, and names what it needs. Whatever is said from here on, the file may
+            # have said: that it ran code of its own is known because we let it.
+            told, graph = _ask(course, opener(True))
         claim, onnx = claims.claim(told), b""
         recipe = _recipe(format, claim, graph, own_code)
         if recipe is None:
@@ -144,11 +155,13 @@ def inspect(
 
 def _recipe(format: str, claim: claims.Claim, graph: bytes, own_code: bool) -> Recipe | None:
     """How the upload runs where it has no graph."""
+    if own_code and graph:
+        raise claims.garbled("there is a graph of what its own code decides")
     if (claim.why_native is None) != bool(graph) or (format == "onnx" and not graph):
         raise claims.garbled("there is neither a graph nor a reason for none, or both")
     if claim.why_native is None:
         return None
-    return Recipe(format, claim.signature, claim.names, own_code and claim.own_code)
+    return Recipe(format, claim.signature, claim.names, own_code)
 
 
 def _judged(

@@ -8,6 +8,7 @@ them in a child.
 
 import gc
 from collections import defaultdict
+from collections.abc import Hashable
 from functools import lru_cache
 
 
@@ -57,7 +58,7 @@ def _know_tables_by_their_class() -> None:
         return
 
     @lru_cache(maxsize=1_000)
-    def has(kind: type, name: str) -> bool:
+    def has(kind: Hashable, name: str) -> bool:
         return slow(kind, name)
 
     _utils._hasattr_static = lambda obj, attr: has(type(obj), attr)

@@ -41,9 +41,7 @@ def _open(voice: Voice, arguments: dict[str, Any]) -> None:
         converted = convert(opened.model, rows, target, seed, voice.stage, why_native)
         pace = _pace(opened.model, names, converted, None if rows is None else rows.rows, seed)
     told, graph = _told(converted, opened.facts)
-    voice.result(
-        {**told, "names": names, "own_code": opened.own_code, "native_p50_ms": pace}, graph
-    )
+    voice.result({**told, "names": names, "native_p50_ms": pace}, graph)
 
 
 def _own_code(opened: Opened) -> Refused | None:

@@ -153,6 +153,12 @@ def _new_and_required(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     return [n for n, field in after.items() if n not in before and field["required"]]
 
 
+_WAITS = (
+    "{why} It is tried again every minute, and refused after an hour. Whoever runs this server "
+    "finds what to do in docs/sandbox.md, under “When it does not work”."
+)
+
+
 def _report(version: Version) -> dict[str, Any]:
     """The template's context of everything that changes while a version is inspected."""
     why_native = version.report.get("why_native") or {}
@@ -170,6 +176,7 @@ def _report(version: Version) -> dict[str, Any]:
         "error": None if error is None else scientific(error),
         "worst": worst_of(as_onnx or parity),
         "why_native": why_native,
+        "waiting": _WAITS.format(why=(version.report.get("waiting") or {}).get("reason", "")),
         "natively": _NATIVELY + why_native.get("detail", ""),
         "places": places_of(version),
         "inputs": inputs_of(version.signature),

@@ -272,8 +272,12 @@ def test_a_slow_organisation_leaves_the_gate_to_those_whom_it_kept_out() -> None
 
 
 def test_a_slow_organisation_that_kept_nobody_out_goes_on(pool: Pool) -> None:
+    def slowly() -> float:
+        time.sleep(0.3)
+        return 1.0
+
     for _ in range(2):
-        assert ask(pool, ("acme", "slow"), lambda: time.sleep(0.3) or 1.0)
+        assert ask(pool, ("acme", "slow"), slowly)
 
 
 def test_others_are_answered_while_a_process_takes_its_time_to_end(pool: Pool) -> None:

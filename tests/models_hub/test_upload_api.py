@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from berth.predictor import Predictor
 from models_hub import inspection, sandbox, sealing
@@ -27,6 +28,7 @@ from workers.certifying.ways import WAYS, Candidate, Rows
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 VERSIONS = "/api/v1/models/wages/versions"
+PAGE = "/models/wages/versions/1"
 ONNX = b"\x08\x08" + b"x" * 100
 Upload = Callable[..., Any]
 
@@ -358,6 +360,63 @@ def test_a_storage_that_is_away_counts_as_no_attempt(
     assert api.get(f"{VERSIONS}/1").json()["status"] == "inspecting"
     tasks.inspect()
     assert api.get(f"{VERSIONS}/1").json()["status"] == "ready"
+
+
+def test_an_unforeseen_error_gives_the_version_back_and_is_refused_the_third_time(
+    upload: Upload, api: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def inspect(*args: Any, **more: Any) -> None:
+        tried.append(1)
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr(sandbox, "inspect", inspect)
+    upload()
+    tasks.inspect()
+    with tenancy.scope(cast.acme.pk):
+        left = Version.objects.get().lease_until - timezone.now()
+    assert left.total_seconds() < 30
+    for _ in range(2):
+        expire_leases(cast)
+        tasks.inspect()
+    ended = api.get(f"{VERSIONS}/1").json()
+    assert (ended["status"], ended["refusal"]["code"]) == ("refused", "inspection_crashed")
+    assert len(tried) == 3
+
+
+def test_a_file_waits_for_a_sandbox_and_its_page_says_so_and_is_refused_after_an_hour(
+    upload: Upload,
+    api: Client,
+    cast: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def inspect(*args: Any, **more: Any) -> None:
+        raise sandbox.NoSandbox("No permissions to create new namespace.")
+
+    monkeypatch.setattr(sandbox, "inspect", inspect)
+    upload()
+    pauses = []
+    for _ in range(5):
+        tasks.inspect()
+        with tenancy.scope(cast.acme.pk):
+            version = Version.objects.get()
+        assert (version.status, version.attempt) == ("inspecting", 0)
+        pauses.append(round((version.lease_until - timezone.now()).total_seconds(), -1))
+        expire_leases(cast)
+    assert pauses == [10, 20, 40, 60, 60]
+    browser = cast.browser(cast.alice)
+    page = browser.get(PAGE).content.decode()
+    assert "Waits for a worker with a working sandbox" in page
+    assert "No permissions to create new namespace." in page
+    with tenancy.scope(cast.acme.pk):
+        long_ago = (timezone.now() - inspection.MOST_WAITING).isoformat()
+        waiting = {**version.report["waiting"], "since": long_ago}
+        Version.objects.update(report={**version.report, "waiting": waiting})
+    tasks.inspect()
+    ended = api.get(f"{VERSIONS}/1").json()
+    assert (ended["status"], ended["refusal"]["code"]) == ("refused", "sandbox_unavailable")
+    assert "Waits for a worker" not in browser.get(PAGE).content.decode()
 
 
 def test_each_stage_holds_the_lease_for_the_next(

@@ -193,6 +193,7 @@ def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox
             target=version.target or None,
             on_stage=progress,
             form=form,
+            limits=sandbox.Limits(serving=settings.ENV.native_memory << 20),
             trusted=trusted,
             own_code=own_code,
         )

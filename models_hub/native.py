@@ -27,6 +27,7 @@ from portal.tenancy import current
 
 POOL = Pool(settings.ENV.native_processes)
 _CHOICE = Choice(settings.ENV.sandbox, production=settings.ENV.production)
+_LIMITS = replace(native.LIMITS, memory=settings.ENV.native_memory << 20)
 _NBYTES = 20_000  # here; the model itself is in its own process
 
 
@@ -113,7 +114,7 @@ class NativePredictor:
         native.check(recipe.format, form)
         sha256 = str(self.bundle.manifest["upload_sha256"])
         with storage.local_copy(self.organisation_id, sha256) as path:
-            resident = launch(lambda: Resident(recipe, path, form))
+            resident = launch(lambda: Resident(recipe, path, form, _LIMITS))
             resident.settle()
         return resident
 

@@ -58,6 +58,11 @@ VARIABLES = (
         "4",
         "How many models that have no ONNX may each web process and each worker keep running.",
     ),
+    Variable(
+        "BERTH_NATIVE_MEMORY",
+        "1536",
+        "MiB of address space that each of these may take, of which an empty one takes 400.",
+    ),
     Variable("BERTH_WEB_WORKERS", "2", "How many web processes answer."),
     Variable(
         "BERTH_PROXIES",
@@ -137,6 +142,7 @@ class Environment:
     sandbox: str
     own_code: bool
     native_processes: int
+    native_memory: int
 
 
 def load(environ: Mapping[str, str] | None = None) -> Environment:
@@ -173,6 +179,7 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         sandbox=_choice(given, "BERTH_SANDBOX", ("auto", "bubblewrap", "landlock", "off")),
         own_code=_choice(given, "BERTH_OWN_CODE", ("0", "1")) == "1",
         native_processes=_integer(given, "BERTH_NATIVE_PROCESSES", 4, 1, 64),
+        native_memory=_integer(given, "BERTH_NATIVE_MEMORY", 1_536, 512, 1 << 20),
     )
 
 

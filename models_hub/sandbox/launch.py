@@ -198,7 +198,7 @@ def _ask_native(
     limits: Limits,
 ) -> dict[str, Any]:
     """Let the judge ask the very kind of process that is going to serve. Raises `Refused`."""
-    runtime = replace(native.LIMITS, memory=limits.memory)
+    runtime = replace(native.LIMITS, memory=min(limits.memory, limits.serving))
     resident = Resident(recipe, path, form, runtime)
     try:
         resident.settle()

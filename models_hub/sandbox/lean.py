@@ -8,8 +8,6 @@ them in a child.
 
 import gc
 from collections import defaultdict
-from collections.abc import Hashable
-from functools import lru_cache
 
 
 def import_sklearn() -> None:
@@ -57,8 +55,12 @@ def _know_tables_by_their_class() -> None:
     except (ImportError, AttributeError):  # another one than the pinned
         return
 
-    @lru_cache(maxsize=1_000)
-    def has(kind: Hashable, name: str) -> bool:
-        return slow(kind, name)
+    known: dict[tuple[type, str], bool] = {}
 
-    _utils._hasattr_static = lambda obj, attr: has(type(obj), attr)
+    def has(obj: object, attr: str) -> bool:
+        key = (type(obj), attr)
+        if key not in known:
+            known[key] = slow(type(obj), attr)
+        return known[key]
+
+    _utils._hasattr_static = has

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 class Limits:
     """Sizes in bytes, times in seconds.
 
-    `cpu` None is no limit of processor time, for a child that serves until it is ended. `output`
-    bounds what is printed, `result` what is answered: both to one question, or to the only one.
-    `json` bounds each message of JSON in the answer.
+    `memory` is address space; `serving` that of a process that is to serve, of which there are
+    several at a time. `cpu` None is no limit of processor time, for a child that serves until it
+    is ended. `output` bounds what is printed, `result` what is answered: both to one question, or
+    to the only one. `json` bounds each message of JSON in the answer.
     """
 
     wall: float = 120.0
     cpu: int | None = 100
     memory: int = 3 << 30
+    serving: int = 1_536 << 20
     threads: int = 32
     open_files: int = 64
     output: int = 1 << 16

@@ -23,7 +23,9 @@ MOST_ROWS = 1_000  # in one frame; more are asked in several
 MAX_ERROR = 300
 #: No end of processor time, since it serves as long as it is asked; each call has an end.
 #: In JSON it says an error at most, and this is read in a web process.
-LIMITS = Limits(wall=START_SECONDS, cpu=None, memory=3 << 30, result=64 << 20, json=1 << 16)
+LIMITS = Limits(
+    wall=START_SECONDS, cpu=None, memory=Limits().serving, result=64 << 20, json=1 << 16
+)
 
 
 @dataclass(frozen=True, slots=True)

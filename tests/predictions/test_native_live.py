@@ -46,7 +46,7 @@ def code(settings: LazySettings, cast: Cast, monkeypatch: pytest.MonkeyPatch) ->
     """Sets both switches of code that uploads bring."""
 
     def set(operator: bool, organisation: bool) -> None:
-        env = type("Env", (), {"own_code": operator, "native_processes": 4})
+        env = type("Env", (), {"own_code": operator, "native_processes": 4, "native_memory": 1536})
         monkeypatch.setattr(native, "settings", type("Settings", (), {"ENV": env}))
         with tenancy.scope(cast.acme.pk):
             allow_own_code(system(cast.acme.pk), organisation)

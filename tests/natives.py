@@ -27,7 +27,7 @@ from portal.models import Organisation
 from tests.models_hub import zoo
 
 #: What the model of `own` does where somebody has so many years of experience.
-DIES, SLEEPS, HOARDS, KNOWS_NOT = 666.0, 777.0, 888.0, 555.0
+DIES, SLEEPS, HOARDS, KNOWS_NOT, WORKS_ON = 666.0, 777.0, 888.0, 555.0, 333.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def _shaken(frame):  # type: ignore[no-untyped-def]  # see _moods
 
 def _moods(frame):  # type: ignore[no-untyped-def]  # an annotation would be one more name to bring
     import os  # this function travels alone
+    import threading
     import time
 
     found = set(np.asarray(frame)[:, 1].tolist())
@@ -118,6 +119,9 @@ def _moods(frame):  # type: ignore[no-untyped-def]  # an annotation would be one
         os._exit(9)
     if 777.0 in found:
         time.sleep(60)
+    if 333.0 in found:  # it goes on when it has answered
+        work = "while True: pass"
+        threading.Thread(target=exec, args=(work,), daemon=True).start()
     if 888.0 in found:
         return bytearray(16 << 30)
     return frame.replace(555.0, np.nan).fillna(np.inf) if 555.0 in found else frame

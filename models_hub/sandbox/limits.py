@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SERVING_BYTES = 1_536 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -16,7 +18,7 @@ class Limits:
     wall: float = 120.0
     cpu: int | None = 100
     memory: int = 3 << 30
-    serving: int = 1_536 << 20
+    serving: int = SERVING_BYTES
     threads: int = 32
     open_files: int = 64
     output: int = 1 << 16

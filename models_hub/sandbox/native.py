@@ -13,7 +13,7 @@ from berth.signature import Signature
 from models_hub.formats import FORMATS, Refused
 from models_hub.sandbox import claims, frames, packing
 from models_hub.sandbox.forms import Form
-from models_hub.sandbox.limits import Limits
+from models_hub.sandbox.limits import SERVING_BYTES, Limits
 from models_hub.sandbox.packing import Columns
 from models_hub.sandbox.process import Child, NoSandbox
 
@@ -23,9 +23,7 @@ MOST_ROWS = 1_000  # in one frame; more are asked in several
 MAX_ERROR = 300
 #: No end of processor time, since it serves as long as it is asked; each call has an end.
 #: In JSON it says an error at most, and this is read in a web process.
-LIMITS = Limits(
-    wall=START_SECONDS, cpu=None, memory=Limits().serving, result=64 << 20, json=1 << 16
-)
+LIMITS = Limits(wall=START_SECONDS, cpu=None, memory=SERVING_BYTES, result=64 << 20, json=1 << 16)
 
 
 @dataclass(frozen=True, slots=True)

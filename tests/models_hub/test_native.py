@@ -8,6 +8,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import psutil  # type: ignore[import-untyped]  # it comes without types
 import pytest
 from sklearn.linear_model import Ridge
 
@@ -18,6 +19,7 @@ from models_hub.sandbox import NoSandbox, claims, inspect, native, packing
 from models_hub.sandbox.forms import FORMS, Form
 from models_hub.sandbox.native import Failed, Recipe, Resident
 from tests import natives
+from tests.instance import wait_for
 from tests.models_hub import zoo
 
 NUMBER = Signature((Field("x", "number"),), Output("y", "regression"))
@@ -191,6 +193,31 @@ def test_a_call_has_an_end(resident: Resident) -> None:
         resident.predict(at(natives.SLEEPS), 0.5)
     assert time.monotonic() - started < 5
     assert not resident.alive
+
+
+def test_a_model_that_works_on_after_its_answer_gets_no_processor_until_it_is_asked(
+    resident: Resident,
+) -> None:
+    resident.predict(at(natives.WORKS_ON), 10)
+    family = [psutil.Process(resident.pid)]
+    family += family[0].children(recursive=True)
+    wait_for(lambda: all(p.status() == psutil.STATUS_STOPPED for p in family), 10, "stopped")
+    before = [p.cpu_times()[:2] for p in family]
+    time.sleep(0.5)
+    assert [p.cpu_times()[:2] for p in family] == before
+    assert resident.predict(at(4.0), 10).values.shape == (1,)
+
+
+def test_a_process_that_is_killed_while_it_is_stopped_is_seen_to_be_gone(
+    resident: Resident,
+) -> None:
+    resident.predict(at(4.0), 10)
+    first = psutil.Process(resident.pid)
+    innermost = [first, *first.children(recursive=True)][-1]
+    innermost.kill()
+    wait_for(lambda: not resident.alive, 10, "gone")
+    resident.end()
+    assert not first.is_running()
 
 
 def test_an_interrupted_call_leaves_no_answer_for_the_next(

@@ -32,6 +32,16 @@ MORE = {
     "truncate": (76, 45),
     "msgget": (68, 186),
     "quotactl": (179, 60),
+    "pidfd_getfd": (438, 438),
+    "open_by_handle_at": (304, 265),
+    "open_tree": (428, 428),
+    "memfd_secret": (447, 447),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
+    "kcmp": (312, 272),
+    "syslog": (103, 116),
+    "vmsplice": (278, 75),
+    "process_madvise": (440, 440),
 }
 
 
@@ -155,6 +165,18 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "set the clock": lambda: call("clock_settime", 0, bytes(16)),
         "type into a terminal": lambda: call("ioctl", 0, 0x5412, b"x"),
         "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        "leave the session": os.setsid,  # who did would go on while its session is stopped
+        "leave the group": lambda: os.setpgid(0, 0),
+        "take the parent's file": lambda: call("pidfd_getfd", parent, 0, 0),
+        "open by a handle": lambda: call("open_by_handle_at", -100, bytes(128), 0),
+        "open a tree": lambda: call("open_tree", -100, b"/", 0),
+        "make secret memory": lambda: call("memfd_secret", 0),
+        "watch files": lambda: call("inotify_init1", 0),
+        "watch all files": lambda: call("fanotify_init", 0, 0),
+        "compare with the parent": lambda: call("kcmp", parent, parent, 0, 0, 0),
+        "read the kernel's log": lambda: call("syslog", 10, 0, 0),
+        "splice memory": lambda: call("vmsplice", 1, 0, 0, 0),
+        "advise the parent": lambda: call("process_madvise", parent, 0, 0, 4, 0),
     }
 
 

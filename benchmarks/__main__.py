@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import load, promotions, report, walls
+from benchmarks import load, native, promotions, report, walls
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
 from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
@@ -73,6 +73,7 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     row = json.loads(questions[0].body)["instances"][0]
     report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
     load_versions(there, MODELS, questions[0].body)
+    report.native(native.measure(there, arguments.rounds))
     report.memory(MODELS, [memory_of(pid) for pid in web_workers(there.pid)])
 
 

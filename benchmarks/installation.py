@@ -83,12 +83,13 @@ def _organisation(environ: dict[str, str]) -> str:
     return str(json.loads(done.stdout)["secret_key"])
 
 
-def upload(there: Installation, pipeline: Pipeline) -> bytes:
-    """Upload, wait, promote. Returns the ONNX that Berth made, for the other servers to run."""
-    there.ask("POST", "/models", json={"slug": SLUG, "name": "Pay"})
+def upload(there: Installation, pipeline: Pipeline, slug: str = SLUG) -> bytes:
+    """Upload, wait, promote. Returns the ONNX that Berth made, for the other servers to run; none
+    (empty) where the model runs natively."""
+    there.ask("POST", "/models", json={"slug": slug, "name": slug.capitalize()})
     files = {"artifact": ("pay.skops", skops.io.dumps(pipeline))}
-    version = there.ask("POST", f"/models/{SLUG}/versions", files=files)
-    path = f"/models/{SLUG}/versions/{version['number']}"
+    version = there.ask("POST", f"/models/{slug}/versions", files=files)
+    path = f"/models/{slug}/versions/{version['number']}"
     deadline = time.monotonic() + READY_SECONDS
     while version["status"] == "inspecting" and time.monotonic() < deadline:
         time.sleep(0.2)

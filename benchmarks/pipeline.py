@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -58,12 +58,16 @@ def train() -> Pipeline:
     people = table(TRAINING_ROWS, SEED)
     pay = _pay(people, np.random.default_rng(SEED + 1))
     people.loc[::25, "experience"] = np.nan  # something for the imputer to do
-    prepare = make_column_transformer(
+    trees = GradientBoostingRegressor(n_estimators=100, random_state=SEED)
+    return Pipeline([("prepare", prepare()), ("trees", trees)]).fit(people, pay)
+
+
+def prepare() -> ColumnTransformer:
+    """What comes before any estimator of such people."""
+    return make_column_transformer(
         (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), list(NUMBERS)),
         (OneHotEncoder(handle_unknown="ignore"), list(CHOICES)),
     )
-    trees = GradientBoostingRegressor(n_estimators=100, random_state=SEED)
-    return Pipeline([("prepare", prepare), ("trees", trees)]).fit(people, pay)
 
 
 def _pay(people: pd.DataFrame, random: np.random.Generator) -> Any:

@@ -19,6 +19,7 @@ TARGETS = {1: 0.8, 1_000: 3.0}  # of plain FastAPI's requests a second, by rows 
 ARRIVED_SECONDS = {"embedded": 2.0, "dedicated": 1.0, "published": 1.0}
 MOST_MB = 200
 MOST_WALL_MS = 50
+MOST_NATIVE_MS = 15
 PACKAGES = ("django", "djangorestframework", "granian", "onnxruntime", "fastapi", "pydantic")
 
 
@@ -56,6 +57,18 @@ def memory(models: int, workers: Sequence[Memory]) -> None:
         print(f"{'':48}{worker.rss:8.0f} MB resident, {worker.pss:.0f} MB its share")
     fits = max(worker.rss for worker in workers) <= MOST_MB
     print(f"Target: {MOST_MB} MB a worker. {_verdict(fits)}")
+
+
+def native(rounds: Sequence[tuple[float, float]]) -> None:
+    """What a model without ONNX takes for a row, over HTTP and in its own process."""
+    print("A classifier of neighbours without ONNX, one row a request, one after the other")
+    for name, each in zip(
+        ("Berth, over HTTP", "pipeline.predict"), zip(*rounds, strict=True), strict=True
+    ):
+        print(f"{name:48}{median(each):12.1f} ms  {min(each):.1f} to {max(each):.1f}")
+    print(f"{'Ratio':48}{median(served / here for served, here in rounds):12.2f}")
+    reached = median(served for served, _ in rounds) < MOST_NATIVE_MS
+    print(f"Target: {MOST_NATIVE_MS} ms at the median. {_verdict(reached)}\n")
 
 
 def walls(seconds: Mapping[str, float]) -> None:

@@ -133,6 +133,16 @@ def test_a_graph_that_is_none_is_not_used(
     assert found.why_native.code == "not_convertible"
 
 
+def test_what_ran_its_own_code_does_not_pass_for_a_graph(
+    form: Form, regression: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models_hub.sandbox.launch.OPENING", "forger")
+    with pytest.raises(Refused, match="own_code"):
+        inspect(regression, "skops", target="Modest", form=form)
+    with pytest.raises(Refused, match="inspection_garbled"):
+        inspect(regression, "skops", target="Modest", form=form, own_code=True)
+
+
 def test_a_result_without_its_stages_or_with_a_false_shape_is_not_believed() -> None:
     honest: dict[str, Any] = {"facts": {}, "spans": {}, "kept": [0], "signature": {}}
     for broken in (

@@ -2,6 +2,7 @@
 
 from typing import Any, BinaryIO
 
+from models_hub.formats import Refused
 from models_hub.sandbox import opening
 from models_hub.sandbox.tell import Voice
 
@@ -28,8 +29,15 @@ class Swapped(Voice):
         super().result(result, b"\x08\x0a" + bytes(1000))
 
 
-VOICES = {voice.__name__: voice for voice in (Forged, Finished, Swapped)}
+class Modest(Voice):
+    """It asks to run its own code, and then says that it ran none: here is a graph."""
+
+
+VOICES = {voice.__name__: voice for voice in (Forged, Finished, Swapped, Modest)}
 
 
 def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
+    if arguments["target"] == "Modest" and not arguments["own_code"]:
+        Voice(pipe).refuse(Refused("own_code", "mine.Encoder is your own code."))
+        return
     opening._open(VOICES[arguments["target"]](pipe), {**arguments, "target": None})

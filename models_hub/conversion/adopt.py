@@ -21,6 +21,6 @@ def adopt(
     original = wrap.OriginalGraph(model.SerializeToString(), entries, output)
     columns = wrap.columns_of_entries(model, entries)
     task = Task(columns, output, sample, seed, original, stage)
-    found = task.run(lambda: wrap.wrapped(model, entries, output))
+    found = task.run(lambda refusing: wrap.wrapped(model, entries, output))
     found.graph()  # there is nothing else that could answer for a graph
     return found

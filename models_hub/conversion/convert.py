@@ -34,9 +34,9 @@ def convert(
     original = FittedOriginal(estimator, Feed(columns))
     task = Task(columns.used, output, sample, seed, original, stage)
 
-    def build() -> ModelProto:
+    def build(refusing: bool) -> ModelProto:
         if why_native is not None:
             raise why_native
-        return to_onnx(estimator, columns)
+        return to_onnx(estimator, columns, refusing=refusing)
 
     return task.run(build)

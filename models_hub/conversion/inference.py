@@ -20,6 +20,7 @@ from models_hub.conversion.missing import is_missing
 from models_hub.formats.refusal import Refused
 
 MAX_CHOICES = 10_000
+MOST_TRIED = 50  # rows until one gets an answer
 MAX_SAMPLE_CHOICES = 50  # texts in a sample, where no encoder says which there are
 IMPUTERS = {"SimpleImputer", "KNNImputer", "IterativeImputer"}
 
@@ -137,16 +138,26 @@ def settle(
     """
     plain = replace_fields(signature, lambda field: replace(field, nullable=False))
     strict = replace_fields(plain, _strict)
-    usual = {name: values[:1] for name, values in draw(strict, spans, seed=1, rows=1).items()}
-    if not answers(usual):
-        raise Refused(
-            "cannot_predict",
-            "The model raises an error on an ordinary row, or answers no finite number. Upload a "
-            "sample of real rows, or check that the saved file predicts after loading it again.",
-        )
+    usual = _usual(strict, spans, answers)
     holes = _passing(signature, usual, answers, _hole)
     unseen = _passing(signature, usual, answers, _stranger)
     return replace_fields(signature, lambda field: _settled(field, holes, unseen))
+
+
+def _usual(
+    strict: Signature, spans: Mapping[str, tuple[float, float]], answers: Answers
+) -> dict[str, Any]:
+    """A row that gets an answer. Raises `Refused` (`cannot_predict`)."""
+    drawn = draw(strict, spans, seed=1, rows=MOST_TRIED)
+    for row in range(MOST_TRIED):
+        tried = {name: values[row : row + 1] for name, values in drawn.items()}
+        if answers(tried):
+            return tried
+    raise Refused(
+        "cannot_predict",
+        "The model raises an error on ordinary rows, or answers no finite number. Upload a sample "
+        "of real rows, or check that the saved file predicts after loading it again.",
+    )
 
 
 def _strict(field: Field) -> Field:

@@ -1,7 +1,8 @@
 """Asking the fitted estimator itself: what it predicts for rows in the Bundle's convention."""
 
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from models_hub.conversion.columns import columns_of
 from models_hub.conversion.feed import Feed
 from models_hub.formats.refusal import Refused
 
-MOST_CALLS = 600
+MOST_CALLS, MOST_SECONDS = 4_000, 20.0
+MOST_DOUBTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +34,20 @@ class FittedOriginal:
 
     def answers(self, columns: Mapping[str, Any]) -> bool:
         """Does it predict a finite value for every row?"""
-        try:
-            found = self.ask(columns)
-        except Refused:
-            raise
-        except Exception:  # noqa: BLE001 - any error at all means that it takes no such value
-            return False
-        return bool(_finite(found).all())
+        found = self._asked(columns)
+        return found is not None and bool(_finite(found).all())
 
-    def predict(self, columns: Mapping[str, Any]) -> tuple[Answers, Any]:
+    def predict(
+        self, columns: Mapping[str, Any], doubts: Callable[[], Any] | None = None
+    ) -> tuple[Answers, Any]:
         """Its answers, and a mask of the rows that it answers: others raise, or are not finite.
 
-        A row that raises spoils the call for all, so it is found by halving; after `MOST_CALLS`
-        what is still unknown counts as not answered.
+        A row that raises spoils the call for all, so it is found by halving; after `MOST_CALLS` or
+        `MOST_SECONDS` what is still unknown counts as not answered. `doubts` is asked for a mask of
+        the rows that are likely to raise, which spares most calls: `MOST_DOUBTS` of them are tried.
         """
         rows = len(next(iter(columns.values())))
-        good, found = self._answered(columns, rows)
+        good, found = self._answered(columns, rows, doubts)
         if found is None:
             raise Refused("cannot_predict", "The pipeline raises an error on every row tried.")
         finite = _finite(found)
@@ -55,25 +55,38 @@ class FittedOriginal:
         mask[good[finite]] = True
         return found.take(finite), mask
 
-    def _answered(self, columns: Mapping[str, Any], count: int) -> tuple[Any, Answers | None]:
+    def _answered(
+        self, columns: Mapping[str, Any], count: int, doubts: Any
+    ) -> tuple[Any, Answers | None]:
         """The rows that raise no error, in order, and what it answers for them all at once."""
         waiting, good, calls = deque([np.arange(count)]), [np.arange(0)], 0
-        while waiting and calls < MOST_CALLS:
+        end = time.monotonic() + MOST_SECONDS
+        while waiting and calls < MOST_CALLS and time.monotonic() < end:
             rows, calls = waiting.popleft(), calls + 1
-            try:
-                found = self.ask({name: values[rows] for name, values in columns.items()})
-            except Refused:
-                raise
-            except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything
-                if len(rows) > 1:
-                    waiting.extend(np.array_split(rows, 2))
+            found = self._asked({name: values[rows] for name, values in columns.items()})
+            if found is not None:
+                if len(rows) == count:  # the common case
+                    return rows, found
+                good.append(rows)
                 continue
-            if len(rows) == count:  # the common case
-                return rows, found
-            good.append(rows)
+            doubted = doubts() if doubts is not None and calls == 1 else None
+            if doubted is not None and doubted.any():
+                singles = np.flatnonzero(doubted)[:: -(-int(doubted.sum()) // MOST_DOUBTS)]
+                waiting.extend([np.flatnonzero(~doubted), *singles[:, None]])
+            elif len(rows) > 1:
+                waiting.extend(np.array_split(rows, 2))
         kept = np.sort(np.concatenate(good))
         taken = {name: values[kept] for name, values in columns.items()}
         return kept, self.ask(taken) if len(kept) else None
+
+    def _asked(self, columns: Mapping[str, Any]) -> Answers | None:
+        """Its answers, or None if it raises."""
+        try:
+            return self.ask(columns)
+        except Refused:
+            raise
+        except Exception:  # noqa: BLE001 - a stranger's pipeline may raise anything
+            return None
 
     def ask(self, columns: Mapping[str, Any]) -> Answers:
         """Its answers for rows, finite or not. Raises whatever the estimator raises."""

@@ -20,6 +20,7 @@ class Pen:
         self.graph = graph
         self.nodes: list[Any] = []
         self.exact = False  # must sums of trees be exact in double? So where they are inputs
+        self.refusals: list[str] | None = None  # [n, 1] each: NaN for a row that a step refuses
         self._count = 0
 
     def name(self, kind: str) -> str:

@@ -25,15 +25,18 @@ IR_VERSION = 10  # of opset 21, which browsers' runtimes load too
 everything.register()
 
 
-def to_onnx(estimator: Any, columns: Columns) -> ModelProto:
+def to_onnx(estimator: Any, columns: Columns, *, refusing: bool = False) -> ModelProto:
     """The graph that predicts what the estimator predicts; whether it does is parity's to say.
 
-    Raises `Refused` with `not_convertible`, naming the step.
+    `refusing`: a row for which a step would raise, since a value has become no finite number on
+    the way, is answered by NaN. It costs some nodes more. Raises `Refused` with `not_convertible`,
+    naming the step.
     """
     graph = GraphProto(name="berth")
     kinds = [(c.name, _kind(c.type)) for c in columns.all]
     set_inputs(graph, kinds)
     pen = Pen(graph)
+    pen.refusals = [] if refusing else None
     given = Table(tuple(Part(name, 1, kind == TensorProto.STRING) for name, kind in kinds))
     try:
         outputs = _answered(pen, estimator, given)
@@ -62,15 +65,22 @@ def _answered(pen: Pen, estimator: Any, given: Table) -> list[tuple[str, str, in
     flat = pen.constant(np.array([-1, 1]))
     if not is_classifier(estimator):
         value = pen.node("Reshape", regress(pen, estimator, given), flat)
-        return [("prediction", value, TensorProto.DOUBLE)]
+        return [("prediction", _unless_refused(pen, value), TensorProto.DOUBLE)]
     scores = classify(pen, estimator, given)
     labels = labels_of(estimator.classes_)
     chosen = pen.node("Gather", pen.constant(labels), place_of(pen, scores), axis=0)
     kind = TensorProto.STRING if labels.dtype == object else TensorProto.INT64
     outputs = [("label", chosen, int(kind))]
     if scores.chances is not None:
-        outputs.append(("probabilities", scores.chances, int(TensorProto.DOUBLE)))
+        chances = _unless_refused(pen, scores.chances)
+        outputs.append(("probabilities", chances, int(TensorProto.DOUBLE)))
     return outputs
+
+
+def _unless_refused(pen: Pen, value: str) -> str:
+    for refusal in pen.refusals or ():
+        value = pen.node("Add", value, refusal)
+    return value
 
 
 def _first_line(error: Exception) -> str:

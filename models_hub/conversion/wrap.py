@@ -239,8 +239,8 @@ class OriginalGraph:
         except Exception:  # noqa: BLE001 - any failure means that it takes no such value
             return False
 
-    def predict(self, columns: Mapping[str, Any]) -> tuple[Answers, Any]:
-        """Its answers, and the mask of the rows for which they are finite."""
+    def predict(self, columns: Mapping[str, Any], doubts: Any = None) -> tuple[Answers, Any]:
+        """Its answers, and the mask of the rows for which they are finite; it needs no `doubts`."""
         try:
             found = self._run(columns)
         except Exception as error:

@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import NMF
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -267,19 +269,46 @@ def test_nearest_rows_that_lie_equally_far_are_left_to_the_model_itself(
 
 
 @pytest.mark.parametrize(
-    "step", [SplineTransformer(extrapolation="error"), PowerTransformer(method="box-cox")]
+    "steps",
+    [
+        (SplineTransformer(extrapolation="error"), LinearRegression()),
+        (PowerTransformer(method="box-cox"), LinearRegression()),
+        (FunctionTransformer(np.log), GradientBoostingRegressor(n_estimators=5)),
+        (FunctionTransformer(np.sqrt), StandardScaler(), KNeighborsRegressor(1)),
+    ],
 )
-def test_a_graph_that_answers_what_the_pipeline_refuses_is_not_used(
-    step: Any, people: pd.DataFrame
-) -> None:
-    pay = people[["wage"]].rename(columns={"wage": "pay"})
-    model = make_pipeline(step, LinearRegression()).fit(pay, people["wage"])
-    rows = Sample(pl.DataFrame({"pay": [0.0, *pay["pay"]]}), None)
-    found = converted(model, rows)
+def test_a_row_that_the_pipeline_refuses_is_refused_by_the_graph(steps: Any) -> None:
+    pay = pd.DataFrame({"pay": np.random.default_rng(2).uniform(10, 5_000, 300)})
+    model = make_pipeline(*steps).fit(pay, pay["pay"] ** 0.7)
+    found = converted(model, sample_of(pay.assign(wage=0), "wage"))
+    assert not found.mask.all()
+    assert found.mask.sum() >= 2_000
+    assert found.why_native is None
+    graph = load(found.graph(), found.signature)
+    answers = predict(graph, {"pay": np.array([[-3.0], [500.0]])})
+    assert np.isnan(answers.values).tolist() == [True, False]
+
+
+def test_a_graph_that_answers_what_the_pipeline_refuses_is_not_used() -> None:
+    """Labels alone can't say that there is none."""
+    pay = pd.DataFrame({"pay": np.random.default_rng(2).uniform(10, 5_000, 300)})
+    model = make_pipeline(FunctionTransformer(np.log), RidgeClassifier())
+    found = converted(model.fit(pay, pay["pay"] > 1_000), sample_of(pay.assign(wage=0), "wage"))
     assert not found.mask.all()
     assert found.onnx is None
     assert found.why_native is not None
     assert "refuses itself" in found.why_native.detail
+
+
+def test_a_pipeline_that_refuses_most_rows_asks_for_a_sample() -> None:
+    """Without one nothing tells that its column holds shares."""
+    shares = np.random.default_rng(2).uniform(0.01, 0.99, (300, 1))
+    model = make_pipeline(FunctionTransformer(np.arcsin), Ridge()).fit(shares, shares[:, 0])
+    with pytest.raises(Refused, match="Upload a sample") as refusal:
+        converted(model)
+    assert refusal.value.code == "parity_too_few_rows"
+    frame = pd.DataFrame(shares, columns=["share"]).assign(y=0)
+    assert converted(model, sample_of(frame, "y")).mask.sum() >= 2_000
 
 
 def test_one_differing_row_fails_parity_with_its_figures() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from sklearn.utils import get_tags
 
 from models_hub.conversion.pen import Pen
 from models_hub.conversion.writers import stock
@@ -27,6 +28,8 @@ Transform = Callable[[Pen, Any, Table], Table]
 Regress = Callable[[Pen, Any, Table], str]
 Classify = Callable[[Pen, Any, Table], Scores]
 W = TypeVar("W")
+#: Steps that take any number, or that leave the check to those inside them.
+UNCHECKED = {"FunctionTransformer", "Pipeline", "ColumnTransformer", "FeatureUnion"}
 
 _TRANSFORMERS: dict[str, Transform] = {}
 _REGRESSORS: dict[str, Regress] = {}
@@ -74,17 +77,32 @@ def transform(pen: Pen, step: Any, table: Table) -> Table:
     """Write a transformer. Raises NotImplementedError, or what skl2onnx raises."""
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return table
+    _guard(pen, step, table)
     write = _TRANSFORMERS.get(kind(step), stock.transform)
     return write(pen, step, table)
 
 
 def regress(pen: Pen, model: Any, table: Table) -> str:
     """Write a regressor: its prediction [n, 1]. Raises as `transform`."""
+    _guard(pen, model, table)
     return _REGRESSORS.get(kind(model), stock.regress)(pen, model, table)
+
+
+def _guard(pen: Pen, step: Any, table: Table) -> None:
+    """Note which rows the step refuses for a value that is no finite number, as scikit-learn's
+    own check of its input does, if the pen notes refusals."""
+    numbers = Table(tuple(part for part in table.parts if not part.text))
+    if pen.refusals is None or not numbers.parts or kind(step) in UNCHECKED:
+        return
+    value = numbers.matrix(pen)
+    if get_tags(step).input_tags.allow_nan:
+        value = pen.where(pen.node("IsNaN", value), 0.0, value)
+    pen.refusals.append(pen.total(pen.apply("Mul", value, 0.0)))
 
 
 def classify(pen: Pen, model: Any, table: Table) -> Scores:
     """Write a classifier. Raises as `transform`."""
+    _guard(pen, model, table)
     if kind(model) in _CLASSIFIERS:
         return _CLASSIFIERS[kind(model)](pen, model, table)
     if not hasattr(model, "predict_proba"):

@@ -101,7 +101,7 @@ def _factors(powers: Any) -> Any:
 
 @transformer("PowerTransformer")
 def _power(pen: Pen, step: Any, table: Table) -> Table:
-    bend = _yeo_johnson if step.method == "yeo-johnson" else _box_cox
+    bend = _yeo_johnson if step.method == "yeo-johnson" else _positive_box_cox
     columns = [
         bend(pen, part.value, float(power))
         for part, power in zip(table.columns(pen), step.lambdas_, strict=True)
@@ -110,6 +110,11 @@ def _power(pen: Pen, step: Any, table: Table) -> Table:
     if step.standardize:
         value = affine(pen, value, step._scaler.mean_, step._scaler.scale_)
     return Table.of(value, table.width)
+
+
+def _positive_box_cox(pen: Pen, value: str, power: float) -> str:
+    """NaN where scikit-learn raises: for what is not above zero."""
+    return _box_cox(pen, pen.where(pen.apply("Greater", value, 0.0), value, np.nan), power)
 
 
 def _box_cox(pen: Pen, value: str, power: float) -> str:

@@ -29,8 +29,11 @@ def _basis(pen: Pen, value: str, spline: Any, degree: int, beyond: str) -> str:
     if beyond == "periodic":
         turns = pen.node("Floor", pen.apply("Div", pen.apply("Sub", value, low), high - low))
         value = pen.node("Sub", value, pen.apply("Mul", turns, high - low))
-    elif beyond in ("constant", "error"):
+    elif beyond == "constant":
         value = clipped(pen, value, low, high)
+    elif beyond == "error":
+        outside = pen.node("Or", pen.apply("Less", value, low), pen.apply("Greater", value, high))
+        value = pen.where(outside, np.nan, value)
     edges, starts, pieces = _pieces(spline, knots, degree, beyond)
     place = pen.cast(counted(pen, value, edges), TensorProto.INT64)
     step = pen.node("Sub", value, looked_up(pen, place, starts))

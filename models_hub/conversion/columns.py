@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 
 from berth.signature import FieldType
+from models_hub.conversion.frames import frame_categories
 from models_hub.conversion.missing import is_missing
 from models_hub.conversion.trace import WRAPPED, Visit, trace
 from models_hub.formats.refusal import Refused
+
+#: What takes a list of texts, not a table.
+WORDS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Column:
     `type` is "string" where an encoder or an imputer learned texts, "boolean" and "integer" where
     an encoder learned such categories, else "number". `categories` are those of its first
     encoder, missing ones left out. `span` is where its values lie, if that is known without steps.
+    `frame`: the categories with which it must be a pandas column of categories.
     """
 
     name: str
@@ -26,6 +31,7 @@ class Column:
     visits: tuple[Visit, ...]
     categories: tuple[Any, ...] | None
     span: tuple[float, float] | None = None
+    frame: tuple[Any, ...] | None = None
 
     @property
     def is_used(self) -> bool:
@@ -35,10 +41,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All columns in the order of training; `named` if the training data had names."""
+    """All columns in the order of training; `named` if the training data had names, `flat` if they
+    were a list of texts."""
 
     all: tuple[Column, ...]
     named: bool
+    flat: bool = False
 
     @property
     def used(self) -> tuple[Column, ...]:
@@ -54,14 +62,16 @@ def columns_of(estimator: Any, sample_names: Sequence[str] | None) -> Columns:
     """
     names = _feature_names(estimator)
     named = names is not None
+    first = _outside_in(estimator)[-1]
+    flat = names is None and type(first).__name__ in WORDS
     if names is None:
-        count = _width(estimator)
+        count = 1 if flat else _width(estimator)
         fits = sample_names is not None and len(sample_names) == count
         names = list(sample_names or ()) if fits else [f"f{i}" for i in range(count)]
     if len(set(names)) != len(names) or any(not name.strip() for name in names):
         raise Refused("columns_unusable", "Two columns have the same name, or one has none.")
     visits = trace(estimator, names)
-    return Columns(tuple(_column(name, visits.get(name, [])) for name in names), named)
+    return Columns(tuple(_column(name, visits.get(name, [])) for name in names), named, flat)
 
 
 def _feature_names(estimator: Any) -> list[str] | None:
@@ -77,6 +87,8 @@ def _width(estimator: Any) -> int:
         width = getattr(part, "n_features_in_", None)
         if width is not None:
             return int(width)
+    if hasattr(_outside_in(estimator)[-1], "X_thresholds_"):  # an IsotonicRegression
+        return 1
     raise Refused("not_fitted", "The estimator is not fitted: call fit before you save it.")
 
 
@@ -97,20 +109,22 @@ def _outside_in(estimator: Any) -> list[Any]:
 
 
 def _column(name: str, visits: Sequence[Visit]) -> Column:
-    raw = next((_categories(visit) for visit in visits if _has_categories(visit)), None)
+    raw = next((known for known in map(_categories, visits) if known is not None), None)
     known = None if raw is None else tuple(_plain(v) for v in raw if not is_missing(v))
     kind: FieldType = _type_of(name, known) if known else "number"
     if known is None and any(_reads_text(visit) for visit in visits):
         kind = "string"
-    return Column(name, kind, tuple(visits), known)
-
-
-def _has_categories(visit: Visit) -> bool:
-    return hasattr(visit.step, "categories_") and visit.lane.linear and visit.lane.scale == 1.0
+    frames = (frame_categories(visit.step).get(visit.index) for visit in visits)
+    frame = next((tuple(found) for found in frames if found is not None), None)
+    return Column(name, kind, tuple(visits), known, frame=frame)
 
 
 def _categories(visit: Visit) -> Any:
-    return visit.step.categories_[visit.index]
+    """The values that the step learned for the column as it came in, or None."""
+    if not visit.lane.linear or visit.lane.scale != 1.0:
+        return None
+    known = getattr(visit.step, "categories_", None)
+    return frame_categories(visit.step).get(visit.index) if known is None else known[visit.index]
 
 
 def _plain(value: Any) -> Any:
@@ -141,4 +155,4 @@ def _reads_text(visit: Visit) -> bool:
     step, name = visit.step, type(visit.step).__name__
     if name == "SimpleImputer":
         return isinstance(step.statistics_[visit.index], str)
-    return name in ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
+    return name in WORDS

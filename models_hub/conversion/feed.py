@@ -21,7 +21,8 @@ class Feed:
         """`values`: per used column [n, 1]. Returns a DataFrame or an array of n rows.
 
         Texts become objects with NaN for "", booleans bool where none is missing, numbers
-        float64. A column that no step looks at is filled with zeros.
+        float64; categories of pandas what they were. A column that no step looks at is filled with
+        zeros. Where the estimator reads words, the one column as it is, [n].
         """
         rows = len(next(iter(values.values())))
         parts = {
@@ -30,6 +31,8 @@ class Feed:
             else np.zeros(rows)
             for column in self.columns.all
         }
+        if self.columns.flat:
+            return next(iter(parts.values()))
         if self.columns.named:
             return pd.DataFrame(parts)
         if any(part.dtype == object for part in parts.values()):
@@ -41,7 +44,11 @@ def _native(column: Column, values: Any) -> Any:
     if column.type == "string":
         texts = np.array(values, dtype=object)
         texts[texts == MISSING_STRING] = np.nan
-        return texts
+        values = texts
+    if column.frame is not None:
+        return pd.Categorical(values, categories=list(column.frame))
+    if column.type == "string":
+        return values
     if column.type == "boolean" and not np.isnan(values).any():
         return values.astype(bool)
     return values.astype(float)

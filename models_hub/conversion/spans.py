@@ -56,6 +56,8 @@ def _values(visit: Visit) -> Iterable[float]:
         return (-step.max_abs_[index], step.max_abs_[index])
     if kind == "SimpleImputer" and not isinstance(step.statistics_[index], str):
         return (step.statistics_[index],)
+    if kind == "IsotonicRegression":
+        return (step.X_min_, step.X_max_)
     if isinstance(getattr(step, "_fit_X", None), np.ndarray):
         known = step._fit_X[~np.isnan(step._fit_X[:, index]), index]
         return (known.min(), known.max()) if len(known) else ()

@@ -22,7 +22,7 @@ from models_hub.formats.refusal import Refused
 MAX_NODES = 50_000
 MAX_INPUTS = 2_000
 MAX_NODE_INPUTS = 4_096
-_MARKUP = re.compile(r"<[a-zA-Z/!]")
+_MARKUP = re.compile(r"<[a-zA-Z/!][^<]*[>=]")  # a tag, not "a<b"
 INPUT_TYPES = {
     TensorProto.FLOAT: "float",
     TensorProto.DOUBLE: "double",

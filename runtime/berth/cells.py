@@ -35,6 +35,9 @@ class CellRule:
         self.field = field
         self.choices = None if field.choices is None else frozenset(field.choices)
         self.hole: float | str = MISSING_STRING if field.type == "string" else math.nan
+        # where nothing is known of a number, training may as well have had true and false
+        known = (field.choices, field.minimum, field.maximum)
+        self._takes_truth = field.type == "number" and known == (None, None, None)
 
     def judge(self, value: object) -> tuple[float | str, list[Finding]]:
         """The cell as it stands in a column, and what there is to say about it.
@@ -73,7 +76,8 @@ class CellRule:
         if not isinstance(value, int | float):
             return self._wrong_type(value)
         logical = self.field.type == "boolean"
-        if value not in (0, 1) if logical else isinstance(value, bool):
+        truth = isinstance(value, bool) and not self._takes_truth
+        if value not in (0, 1) if logical else truth:
             return self._wrong_type(value)
         if isinstance(value, float):
             if math.isfinite(value):

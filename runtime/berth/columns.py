@@ -17,7 +17,7 @@ from berth.field import MISSING_STRING, Field
 from berth.problems import escaped
 
 Values: TypeAlias = Sequence[Any]
-_EXACT = 2.0**53  # every whole number up to here is a double of its own
+_EXACT = 2.0**53 - 1  # no whole number beyond is rounded to one of these
 _FEW = 32  # below this many cells a Python loop beats numpy's call overhead
 _KINDS: dict[str, frozenset[type]] = {
     "number": frozenset({int, float}),

@@ -13,6 +13,7 @@ _TRUTHS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
 }
+_WRITTEN = {"True": True, "False": False, "TRUE": True, "FALSE": False}
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _DIGITS_ONLY = re.compile(r"[-+.0-9eE]*")
@@ -56,6 +57,7 @@ def _plain_numbers(cells: list[str | None]) -> list[float | None] | None:
 
 
 def _number(text: str) -> float | str | None:
+    """A truth value as pandas writes it is one, which few fields take."""
     digits = text.strip()
     if digits.casefold() in _HOLES:
         return None
@@ -63,6 +65,8 @@ def _number(text: str) -> float | str | None:
         return text
     if _WHOLE.fullmatch(digits):
         return int(digits)
+    if digits in _WRITTEN:
+        return _WRITTEN[digits]
     return float(digits) if _DECIMAL.fullmatch(digits) else text
 
 

@@ -32,14 +32,14 @@ def fitted(pipeline: Any, classes: int) -> Any:
     return pipeline.fit(train.drop(columns="wage"), target)
 
 
-def check_served(pipeline: Any, found: Converted) -> None:
+def check_served(pipeline: Any, found: Converted, rows: pd.DataFrame) -> None:
     """The graph agrees on the judged rows, and on fresh ones that the conversion never saw."""
     graph = vet(found.graph()).SerializeToString()  # as the judge seals it
     predictor = load(graph, found.signature)
     judged = parity_rows(found.signature, found.spans, None, SEED)
     kept = {name: values[found.mask] for name, values in judged.items()}
     judge(compare(found.expected, predict(predictor, kept), kept))
-    fresh = wages.rows()[FRESH].drop(columns="wage")
+    fresh = rows[FRESH]
     cells = {
         field.name: [None if pd.isna(cell) else cell for cell in fresh[field.name]]
         for field in found.signature.inputs
@@ -69,7 +69,7 @@ def check(name: str, pipeline: Any, classes: int) -> None:
         assert len(found.expected.values) == found.mask.sum() >= 2_000
         return
     assert found.why_native is None, found.why_native
-    check_served(model, found)
+    check_served(model, found, wages.rows())
 
 
 @pytest.mark.parametrize("name", wages.REGRESSIONS)
@@ -87,8 +87,18 @@ def test_a_choice_of_two_is_served_right(name: str) -> None:
     check(name, wages.TWO_CLASSES[name](), 2)
 
 
+@pytest.mark.parametrize("name", wages.ON_CATEGORIES)
+def test_a_model_of_pandas_categories_is_served_right(name: str) -> None:
+    rows = wages.of_categories()
+    model = wages.ON_CATEGORIES[name]()
+    model.fit(rows[TRAIN].drop(columns="wage"), rows["wage"][TRAIN])
+    found = convert(model, None, "wage", SEED, lambda name, detail: None)
+    assert found.why_native is None, found.why_native
+    check_served(model, found, rows)
+
+
 def test_the_zoo_is_large_and_nearly_all_of_it_converts() -> None:
-    every = [*wages.REGRESSIONS, *wages.CLASSIFICATIONS, *wages.TWO_CLASSES]
+    every = [*wages.REGRESSIONS, *wages.CLASSIFICATIONS, *wages.TWO_CLASSES, *wages.ON_CATEGORIES]
     assert len(every) >= 60
     assert len(wages.NATIVE) <= 0.05 * len(every)
 

@@ -28,7 +28,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectKBest, SequentialFeatureSelector, f_regression
-from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import (
@@ -67,6 +68,7 @@ from tests.models_hub import zoo
 NUMBERS = ["education", "experience"]
 TEXTS = ["ethnicity", "smsa", "region", "parttime"]
 JOBS = ["data engineer", "sales lead", "night nurse", "teacher of maths"]
+SCORES = ["score", "speed", "skill"]
 TRAIN, FRESH = 900, 300
 
 
@@ -80,10 +82,20 @@ def rows() -> pd.DataFrame:
     else:
         frame = _made(random, TRAIN + FRESH)
     frame["job"] = random.choice(JOBS, len(frame))
+    frame["remote"] = random.random(len(frame)) < 0.3
+    for name in SCORES:
+        frame[name] = random.lognormal(3, 0.5, len(frame)) + frame["wage"] / 20
     for name in (*NUMBERS, "region"):
         frame.loc[random.random(len(frame)) < 0.07, name] = np.nan
+    frame.loc[random.random(len(frame)) < 0.07, SCORES[1]] = np.nan
     frame.loc[TRAIN : TRAIN + 10, "region"] = "a new one"
     return frame
+
+
+def of_categories() -> pd.DataFrame:
+    """The rows with pandas categories in place of texts."""
+    frame = rows()
+    return frame.astype(dict.fromkeys([*TEXTS, "job"], "category"))
 
 
 def _made(random: np.random.Generator, count: int) -> pd.DataFrame:
@@ -157,6 +169,11 @@ def all_but_job() -> Any:
         [("j", "drop", ["job"])], remainder="passthrough", verbose_feature_names_out=False
     )
     return plain.set_output(transform="pandas")
+
+
+def scores(*steps: Any) -> Pipeline:
+    """Of the columns without whole numbers; the second has gaps."""
+    return make_pipeline(ColumnTransformer([("s", "passthrough", SCORES)]), *steps)
 
 
 def columns_by(*pairs: Any) -> Pipeline:
@@ -291,6 +308,44 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
         xgboost.XGBRegressor(n_estimators=15, max_depth=3), texts=hot(sparse_output=True),
         sparse_threshold=1.0,
     ),
+    "logarithms of scores": lambda: scores(
+        FunctionTransformer(np.log, feature_names_out="one-to-one"),
+        gaps(),
+        trees(ens.GradientBoostingRegressor),
+    ),
+    "roots of scores": lambda: make_pipeline(
+        ColumnTransformer([("s", FunctionTransformer(np.sqrt), ["score", "skill"])]),
+        StandardScaler(),
+        SVR(C=100),
+    ),
+    "donors of scores": lambda: scores(
+        KNNImputer(n_neighbors=3, add_indicator=True), trees(ens.RandomForestRegressor)
+    ),
+    "remainder scaled": lambda: make_pipeline(
+        ColumnTransformer(
+            [("t", hot(drop="if_binary"), TEXTS), ("d", "drop", ["job"])],
+            remainder=make_pipeline(gaps(), RobustScaler()),
+        ),
+        lin.Ridge(),
+    ),
+    "truth values passed": lambda: make_pipeline(
+        ColumnTransformer([("p", "passthrough", ["score", "remote"]), ("n", gaps(), NUMBERS)]),
+        trees(ens.ExtraTreesRegressor),
+    ),
+    "rare in order": lambda: encoded(
+        OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2,
+            min_frequency=100,
+        )
+    ),
+    "stacking with the columns": lambda: usual(
+        ens.StackingRegressor(
+            [("a", lin.Ridge()), ("b", trees(ens.ExtraTreesRegressor))], passthrough=True, cv=3
+        )
+    ),
+    "isotonic": lambda: make_pipeline(
+        ColumnTransformer([("s", "passthrough", ["score"])]), IsotonicRegression()
+    ),
     "neighbours": lambda: usual(KNeighborsRegressor(5)),
     "words": lambda: make_pipeline(
         ColumnTransformer([("n", gaps(), NUMBERS), ("w", TfidfVectorizer(), "job")]), lin.Ridge()
@@ -338,6 +393,16 @@ TWO_CLASSES: dict[str, Callable[[], Any]] = {
     "tuned threshold": lambda: TunedThresholdClassifierCV(usual(logistic()), cv=3),
     "modified huber": lambda: usual(lin.SGDClassifier(loss="modified_huber", random_state=0)),
     "xgboost": lambda: usual(xgboost.XGBClassifier(n_estimators=10, max_depth=3)),
+}
+ON_CATEGORIES: dict[str, Callable[[], Any]] = {
+    "lightgbm": lambda: lightgbm.LGBMRegressor(n_estimators=15, verbose=-1),
+    "lightgbm with logarithms": lambda: logs(lightgbm.LGBMRegressor(n_estimators=9, verbose=-1)),
+    "xgboost": lambda: xgboost.XGBRegressor(
+        n_estimators=15, max_depth=4, enable_categorical=True, max_cat_to_onehot=3
+    ),
+    "histograms": lambda: ens.HistGradientBoostingRegressor(
+        max_iter=15, categorical_features="from_dtype"
+    ),
 }
 #: What has no counterpart: ties among neighbours, and words.
 NATIVE = {"neighbours", "words"}

@@ -263,9 +263,21 @@ def test_an_unknown_column_is_found_behind_many_known_ones() -> None:
     assert found(refusal.value.errors) == [("/columns/stray", "unknown_field")]
 
 
+def test_a_number_of_which_nothing_is_known_may_be_true_or_false() -> None:
+    rows = [{"remote": True}, {"remote": False}, {"remote": 1}]
+    coerced = signed(Field("remote", "number")).coerce(rows)
+    assert coerced.columns["remote"].tolist() == [[1.0], [0.0], [1.0]]
+    file, refused = signed(Field("remote", "number")).coerce_lenient(
+        {"remote": ["True", "FALSE", "1", "yes"]}
+    )
+    assert file.columns["remote"].tolist() == [[1.0], [0.0], [1.0]]
+    assert list(refused) == [3]
+
+
 FIELDS = st.sampled_from(
     [
         Field("v", "number", minimum=-5, maximum=50),
+        Field("v", "number"),
         Field("v", "number", nullable=True, choices=(1, 2.5, 12)),
         Field("v", "integer", enforced=frozenset({"integer"})),
         Field("v", "integer", nullable=True, maximum=12, enforced=frozenset({"range"})),

@@ -10,7 +10,20 @@ from typing import Any
 import numpy as np
 
 from models_hub.conversion.pen import Pen
-from models_hub.conversion.writers.encoding import looked_up
+from models_hub.conversion.writers.encoding import looked_up, place
+from models_hub.conversion.writers.table import Part, Table
+
+
+def coded(pen: Pen, table: Table, categories: dict[int, list[Any]]) -> Table:
+    """The table with each categorical column (by its place) as the place of its category; NaN
+    where that is missing or unknown."""
+    if not categories:
+        return table
+    columns = table.columns(pen)
+    for index, known in categories.items():
+        codes = [*range(len(known)), np.nan]
+        columns[index] = Part(looked_up(pen, place(pen, columns[index], known), codes), 1)
+    return Table(tuple(columns))
 
 
 class Splits:
@@ -34,7 +47,15 @@ class Splits:
         inside = codes // 32 < len(words)
         word = words[np.minimum(codes // 32, len(words) - 1)]
         left = ((word >> (codes % 32).astype(np.uint32)) & 1).astype(bool) & inside
-        key = (column, np.append(~left, not unknown_left).tobytes())
+        return self._numbered(column, ~left, unknown_left)
+
+    def right(self, column: int, places: list[int], *, unknown_left: bool) -> int:
+        """As `column`, of a split that names the categories that go right."""
+        right = np.isin(np.arange(self.sizes[column]), places)
+        return self._numbered(column, right, unknown_left)
+
+    def _numbered(self, column: int, right: Any, unknown_left: bool) -> int:
+        key = (column, np.append(right, not unknown_left).tobytes())
         return self._first + self._places.setdefault(key, len(self._places))
 
     def write(self, pen: Pen, codes: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ scikit-learn's encoder does with either, and with a category it never saw, the n
 value becomes its place among the categories, or their count if it is none of them.
 """
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -76,10 +77,11 @@ def _codes(encoder: Any, index: int) -> list[float]:
     """The number for each category, in order; the last is the one for unknown values."""
     categories = encoder.categories_[index]
     groups = encoder._default_to_infrequent_mappings[index] if encoder._infrequent_enabled else None
-    codes = [float(code) for code in (range(len(categories)) if groups is None else groups)]
-    for index, value in enumerate(categories):
-        if is_missing(value):
-            codes[index] = float(encoder.encoded_missing_value)
+    places = range(len(categories)) if groups is None else groups  # no group for what is missing
+    codes = [
+        float(encoder.encoded_missing_value if is_missing(value) else code)
+        for value, code in zip_longest(categories, places)
+    ]
     unknown = encoder.unknown_value
     return [*codes, np.nan if unknown is None else float(unknown)]
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from models_hub.conversion.frames import frame_categories
 from models_hub.conversion.pen import Pen
-from models_hub.conversion.writers.categories import Splits
+from models_hub.conversion.writers.categories import Splits, coded
 from models_hub.conversion.writers.forests import both
 from models_hub.conversion.writers.registry import Scores, classifier, regressor
 from models_hub.conversion.writers.table import Table
@@ -50,7 +51,7 @@ def _numbers(tree: dict[str, str], name: str, dtype: Any = np.int64) -> Any:
 
 def _raw(pen: Pen, model: Any, table: Table) -> tuple[str, list[str]]:
     """[n, k] double: the scores before the link; and the objective's words."""
-    read = _read(model)
+    read, table = _read(model), coded(pen, table, frame_categories(model))
     groups = int(read.head["num_tree_per_iteration"])
     splits = Splits(_sizes(read.trees, table.width), table.width)
     share = groups / len(read.trees) if "average_output" in read.head else 1.0

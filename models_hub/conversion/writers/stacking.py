@@ -97,8 +97,11 @@ def _levelled(pen: Pen, calibrator: Any, raw: str) -> str:
 
 
 def _isotonic(pen: Pen, model: Any, raw: str) -> str:
+    """Beyond its range it clips, or it has no answer."""
     if model.out_of_bounds != "clip":
-        raise NotImplementedError("isotonic regression that does not clip")
+        below = pen.apply("Less", raw, float(model.X_min_))
+        outside = pen.node("Or", below, pen.apply("Greater", raw, float(model.X_max_)))
+        raw = pen.where(outside, np.nan, raw)
     return interpolated(pen, raw, model.X_thresholds_, model.y_thresholds_)
 
 

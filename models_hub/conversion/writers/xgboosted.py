@@ -6,11 +6,15 @@ https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
+from models_hub.conversion.frames import frame_categories
 from models_hub.conversion.pen import Pen
+from models_hub.conversion.writers.categories import Splits, coded
 from models_hub.conversion.writers.forests import both
 from models_hub.conversion.writers.registry import Scores, classifier, regressor
 from models_hub.conversion.writers.table import Table
@@ -29,7 +33,10 @@ def _raw(pen: Pen, model: Any, table: Table) -> tuple[str, str]:
     learner = json.loads(model.get_booster().save_raw(raw_format="json"))["learner"]
     objective = str(learner["objective"]["name"])
     groups = max(1, int(learner["learner_model_param"]["num_class"]))
+    known = frame_categories(model)
+    table = coded(pen, table, known)
     value = _given(pen, model, table)
+    splits = Splits([len(known.get(place, ())) for place in range(table.width)], table.width)
     start = _start(learner, objective, groups)
     booster = learner["gradient_booster"]
     if "weights" in booster.get("model", {}):
@@ -42,8 +49,20 @@ def _raw(pen: Pen, model: Any, table: Table) -> tuple[str, str]:
         weight = 1.0 if weights is None else float(weights[index])
         first = 0.0 if group in begun else start[group]
         begun.add(group)
-        arrays.append(_tree(trees["trees"][index], group, weight, first))
-    return summed_single(pen, value, arrays), objective
+        arrays.append(_tree(trees["trees"][index], group, weight, first, splits))
+    return summed_single(
+        pen, pen.joined([value, *_indicators(pen, value, splits)]), arrays
+    ), objective
+
+
+def _indicators(pen: Pen, value: str, splits: Splits) -> list[str]:
+    """A column for each split on categories; what is missing or unknown counts as the last."""
+    codes = []
+    for place, size in enumerate(splits.sizes if splits else ()):
+        column = pen.gather(value, [place])
+        known = pen.where(pen.node("IsNaN", column), float(size), column)
+        codes.append(pen.cast(known, TensorProto.INT64))
+    return splits.write(pen, codes)
 
 
 def _given(pen: Pen, model: Any, table: Table) -> str:
@@ -77,17 +96,30 @@ def _kept(model: Any, trees: dict[str, Any], groups: int) -> int:
     return int(rounds * groups * int(trees["gbtree_model_param"]["num_parallel_tree"]))
 
 
-def _tree(tree: dict[str, Any], group: int, weight: float, start: float) -> TreeArrays:
+def _tree(
+    tree: dict[str, Any], group: int, weight: float, start: float, splits: Splits
+) -> TreeArrays:
     """One tree; the first of each group begins with the start, as XGBoost's sums do."""
     left = np.array(tree["left_children"])
-    if any(tree["split_type"]) or int(tree["tree_param"]["size_leaf_vector"]) > 1:
-        raise NotImplementedError("XGBoost with categories of its own or several targets")
+    if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+        raise NotImplementedError("XGBoost with several targets")
     conditions = np.array(tree["split_conditions"], dtype=np.float32)
     leaves = np.float32(start) + np.float32(weight) * conditions
+    features, low = np.array(tree["split_indices"]), np.array(tree["default_left"], dtype=bool)
+    for node, right in _sets(tree):
+        features[node] = splits.right(int(features[node]), right, unknown_left=bool(low[node]))
+        conditions[node] = 0.5
     return TreeArrays.of(
-        left < 0, tree["split_indices"], conditions, left, tree["right_children"],
-        tree["default_left"], leaves, (group,), strict=True,
+        left < 0, features, conditions, left, tree["right_children"], low, leaves, (group,),
+        strict=True,
     )  # fmt: skip
+
+
+def _sets(tree: dict[str, Any]) -> Iterator[tuple[int, list[int]]]:
+    """The nodes that ask for a category, each with the categories that go to the right."""
+    starts, sizes = tree["categories_segments"], tree["categories_sizes"]
+    for node, start, size in zip(tree["categories_nodes"], starts, sizes, strict=True):
+        yield node, tree["categories"][start : start + size]
 
 
 def _linear(pen: Pen, booster: dict[str, Any], value: str, start: Any) -> str:

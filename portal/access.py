@@ -24,6 +24,7 @@ class Permission(StrEnum):
     JOBS = "jobs"
     PUBLISH = "publish"
     MANAGE = "manage"
+    SERVE = "serve"
     OWN = "own"
 
 
@@ -33,12 +34,13 @@ DESCRIPTIONS: Mapping[Permission, str] = {
     Permission.JOBS: "score files and handle their results",
     Permission.PUBLISH: "upload, promote, roll back and deploy models",
     Permission.MANAGE: "manage keys, widgets and people",
+    Permission.SERVE: "run a model server: follow the feeds, ship predictions",
     Permission.OWN: "change owners",
 }
 
 _VIEWER = frozenset({Permission.READ, Permission.PREDICT})
 _PUBLISHER = _VIEWER | {Permission.JOBS, Permission.PUBLISH}
-_ADMIN = _PUBLISHER | {Permission.MANAGE}
+_ADMIN = _PUBLISHER | {Permission.MANAGE, Permission.SERVE}
 
 ROLE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     Role.VIEWER: _VIEWER,
@@ -53,6 +55,7 @@ KEY_SCOPES: tuple[Permission, ...] = (
     Permission.JOBS,
     Permission.PUBLISH,
     Permission.MANAGE,
+    Permission.SERVE,
 )
 
 

@@ -1,7 +1,7 @@
 """The base of the API's views: who asks, whose scope, what goes wrong."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from rest_framework.parsers import MultiPartParser
@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal import errors, tenancy
-from portal.access import Caller
+from portal.access import Caller, Permission
 from portal.keys import KeyFacts
-from portal.rest import KeyAuthentication, OneRenderer, problem_response, rendered
+from portal.rest import KeyAuthentication, OneRenderer, bearer_of, problem_response, rendered
+from portal.servers import Server, server_of_key, server_of_token
 
 
 def facts_of(request: Request) -> KeyFacts:
@@ -85,6 +86,25 @@ class ApiView(APIView):
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # plain
         return problem_response(exc, {"request": self.request})
+
+
+class ServerView(ApiView):
+    """For model servers: ``self.server`` is a token ``st_…``, or a secret key that has the scope
+    ``serve`` (or ``enough``). The handler runs in no scope; ``self.server.reach()`` opens one."""
+
+    in_scope = False
+    enough: ClassVar[frozenset[Permission]] = frozenset({Permission.SERVE})
+    server: Server
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        text = bearer_of(request)
+        if text.startswith("st_"):
+            self.server = server_of_token(text)
+            return
+        super().initial(request, *args, **kwargs)
+        if not self.enough & self.caller.permissions:
+            self.caller.require(min(self.enough))
+        self.server = server_of_key(self.caller)
 
 
 class UploadView(ApiView):

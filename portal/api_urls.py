@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 
 from models_hub import api as models
+from models_hub import feed_api as feed
 from portal.error_pages import not_found
 from portal.views import api_docs
 from predictions import api as predictions
@@ -38,6 +39,11 @@ urlpatterns = [
         predictions.PredictionView.as_view(),
         name="api-prediction",
     ),
+    path("feed", feed.FeedView.as_view(), name="api-feed"),
+    path("bundles/<slug:sha256>", feed.BundleView.as_view(), name="api-bundle"),
+    path("server/models", feed.ServerModelsView.as_view(), name="api-server-models"),
+    path("server/keys", feed.ServerKeysView.as_view(), name="api-server-keys"),
+    path("server/public-key", feed.PublicKeyView.as_view(), name="api-server-public-key"),
     path("", include("workers.api_urls")),
     path("openapi.json", api_docs.openapi, name="openapi"),
     re_path(r"^.*$", not_found),

@@ -94,6 +94,18 @@ class UnsupportedMediaType(BerthError):
     status, code, title = 415, "unsupported_media_type", "That content type is not taken here"
 
 
+class RangeNotSatisfiable(BerthError):
+    """``size`` is the whole's, in bytes."""
+
+    status, code, title = 416, "range_not_satisfiable", "There are no such bytes"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"The range lies outside the {size:,} bytes that there are.",
+            headers={"Content-Range": f"bytes */{size}"},
+        )
+
+
 class Invalid(BerthError):
     """Input that was read but does not fit; ``errors`` say where and why."""
 

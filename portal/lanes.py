@@ -15,12 +15,14 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
+
+from portal import bodies, permits
 
 API = "/api/v1/"
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -40,7 +42,18 @@ class Application(WSGIHandler):
         request_finished.disconnect(close_old_connections)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Bytes in pieces, as WSGI has it."""
+        """Bytes in pieces, as WSGI has it. The work is done with a permit; see ``permits``."""
+        bodies.receive(environ)
+        permits.take()
+        try:
+            response = self._answered(environ, start_response)
+        finally:
+            permits.give_back()
+        if isinstance(response, StreamingHttpResponse):
+            return bodies.Stream(response)
+        return response
+
+    def _answered(self, environ: dict[str, Any], start_response: Any) -> Any:
         if not environ.get("PATH_INFO", "").startswith(API):
             return super().__call__(environ, start_response)
         request = WSGIRequest(environ)
@@ -49,7 +62,7 @@ class Application(WSGIHandler):
         pieces: Any = response
         if isinstance(response, HttpResponse):
             response.headers["Content-Length"] = str(len(response.content))
-            pieces = (response.content,)
+            pieces = [response.content]  # a list is sent as a whole
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
         return pieces
 

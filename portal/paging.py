@@ -22,7 +22,7 @@ def page_of(
     The cursor holds the last value shown, so pages don't shift when rows come or go. Raises
     Invalid for a limit or a cursor that is off.
     """
-    limit = _limit(request, usual)
+    limit = limit_of(request, usual)
     field = order.lstrip("-")
     if cursor := request.query_params.get("cursor"):
         side = "lt" if order.startswith("-") else "gt"
@@ -36,7 +36,8 @@ def page_of(
     }
 
 
-def _limit(request: Request, usual: int) -> int:
+def limit_of(request: Request, usual: int) -> int:
+    """``?limit=``, or the usual one. Raises Invalid."""
     text = request.query_params.get("limit", str(usual))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MOST):
         raise Invalid.field("limit", "out_of_range", f"“limit” is a number from 1 to {MOST:,}.")

@@ -77,14 +77,19 @@ class OneRenderer(BaseContentNegotiation):
         return next((renderer, renderer.media_type) for renderer in renderers)
 
 
+def bearer_of(request: Request) -> str:
+    """The key in the header ``Authorization``. Raises Unauthenticated where there is none."""
+    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        raise errors.Unauthenticated("Send your key as “Authorization: Bearer sk_…”.")
+    return str(text.strip())
+
+
 class KeyAuthentication(BaseAuthentication):
     """``Authorization: Bearer sk_…``; sets ``request.auth`` (KeyFacts) and the caller as user."""
 
     def authenticate(self, request: Request) -> tuple[Caller, KeyFacts]:
-        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != "bearer" or not text:
-            raise errors.Unauthenticated("Send your key as “Authorization: Bearer sk_…”.")
-        facts = RING.find(text.strip())
+        facts = RING.find(bearer_of(request))
         return caller_of(facts, client_address(request._request)), facts
 
     def authenticate_header(self, request: Request) -> str:

@@ -151,9 +151,9 @@ class Supervisor:
         env = self.env
         web = ["-m", "granian", "--interface", "wsgi", "--host", env.host, "--port", str(env.port)]
         web += ["--workers", str(env.web_workers), "--respawn-failed-workers", "--no-ws"]
-        # Threads that wait for one GIL slow each other; with only one, a slow sender would hold
-        # the whole process.
-        web += ["--blocking-threads", "2"]
+        # Threads are made when all others are busy. Most wait for somebody outside; how many
+        # work is what `portal.permits` says.
+        web += ["--blocking-threads", "256"]
         web += ["--workers-kill-timeout", "4", "portal.wsgi:application"]
         celery = ["-m", "celery", "-A", "workers.celery", "worker"]
         quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]

@@ -31,16 +31,19 @@ pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 
 READ, PREDICT, JOBS = Permission.READ, Permission.PREDICT, Permission.JOBS
 PUBLISH, MANAGE, OWN = Permission.PUBLISH, Permission.MANAGE, Permission.OWN
+SERVE = Permission.SERVE
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What an address asks of its caller. ``of`` names the object in its address, if any."""
+    """What an address asks of its caller, ``or_else`` what will do too. ``of`` names the object in
+    its address, if any."""
 
     method: str
     needs: Permission | None = None
     of: str = ""
     body: dict[str, Any] = field(default_factory=dict)
+    or_else: Permission | None = None
 
 
 API: dict[str, list[Rule]] = {
@@ -53,6 +56,11 @@ API: dict[str, list[Rule]] = {
     "api-rollback": [Rule("post", PUBLISH, "model")],
     "api-withdraw": [Rule("post", PUBLISH, "model")],
     "api-deployment": [Rule("put", PUBLISH, "deployment", {"is_active": True})],
+    "api-feed": [Rule("get", READ)],
+    "api-bundle": [Rule("get", READ, "bundle", or_else=SERVE)],
+    "api-server-models": [Rule("get", SERVE)],
+    "api-server-keys": [Rule("get", SERVE)],
+    "api-server-public-key": [Rule("get", READ, or_else=SERVE)],
     "api-predict": [Rule("post", PREDICT, "model", {"instances": [{}]})],
     "api-prediction": [Rule("get", READ, "prediction")],
     "api-jobs-of-model": [Rule("post", JOBS, "model", {"file": "f"})],
@@ -174,6 +182,7 @@ def world(cast: Cast, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         "": {},
         "model": {"slug": "salary"},
         "version": {"slug": "salary", "number": 1},
+        "bundle": {"sha256": version.bundle_sha256},
         "deployment": {"slug": "salary", "architecture": "embedded"},
         "prediction": {"prediction_id": prediction.pk},
         "job": {"job_id": job.pk},
@@ -207,7 +216,7 @@ def test_the_api_asks_for_a_key_and_for_its_scope(
     name: str, rule: Rule, cast: Cast, world: dict[str, dict[str, Any]]
 ) -> None:
     assert call(Client(), name, rule, world).status_code == 401
-    others = [p.value for p in Permission if p not in (rule.needs, OWN)]
+    others = [p.value for p in Permission if p not in (rule.needs, rule.or_else, OWN)]
     answer = call(cast.api(*others), name, rule, world)
     assert answer.status_code == 403, answer.content
     assert rule.needs in answer.json()["detail"]

@@ -27,6 +27,11 @@ from portal.actions.people import (
     remove_member,
     revoke_invitation,
 )
+from portal.actions.server_tokens import (
+    create_server_token,
+    revoke_server_token,
+    server_tokens,
+)
 
 __all__ = [
     "INVITATION_DAYS",
@@ -37,6 +42,7 @@ __all__ = [
     "create_key",
     "create_organisation",
     "create_publishable_key",
+    "create_server_token",
     "find_invitation",
     "get_key_for",
     "get_member_for",
@@ -50,4 +56,6 @@ __all__ = [
     "rename_person",
     "revoke_invitation",
     "revoke_key",
+    "revoke_server_token",
+    "server_tokens",
 ]

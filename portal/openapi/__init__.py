@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from portal.access import DESCRIPTIONS, KEY_SCOPES
+from portal.openapi.feeds import FEED_SCHEMAS
 from portal.openapi.operations import PARAMETERS, PATH_PARAMETERS, PATHS
 from portal.openapi.problems import PROBLEMS, TITLES
 from portal.openapi.schemas import SCHEMAS, ref, text, whole
@@ -46,10 +47,10 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/api/v1"}],
         "security": [{"key": []}],
-        "tags": [{"name": name} for name in ("Models", "Versions", "Predictions", "Jobs")],
+        "tags": [{"name": name} for name in ("Models", "Versions", "Predictions", "Jobs", "Feed")],
         "paths": {path: {**_in_path(path), **methods} for path, methods in PATHS.items()},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **FEED_SCHEMAS},
             "parameters": PARAMETERS,
             "responses": {str(status): _refusal(status) for status in TITLES},
             "securitySchemes": {

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from portal.openapi.building import FILE, ONCE, PAGING, Operation, answer, as_json, operation, query
+from portal.openapi.feeds import FEEDS
 from portal.openapi.schemas import (
     ARCHITECTURES,
     Schema,
@@ -13,95 +15,44 @@ from portal.openapi.schemas import (
     yes_or_no,
 )
 
-Operation = dict[str, Any]
-
 MODEL_ROW = {"education": 12, "experience": 10.5, "region": "east"}
-_FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
-
-
-def _json(schema: Schema, **more: Any) -> Any:
-    return {"application/json": {"schema": schema, **more}}
-
-
-def _refusals(*statuses: int) -> dict[str, Any]:
-    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
-
-
-def _answer(description: str, schema: Schema, *, location: bool = False, **more: Any) -> Any:
-    answer: dict[str, Any] = {"description": description, "content": _json(schema, **more)}
-    if location:
-        answer["headers"] = {"Location": {"schema": text(format="uri-reference")}}
-    return answer
-
-
-def _query(name: str, schema: Schema, description: str) -> Any:
-    return {"name": name, "in": "query", "schema": schema, "description": description}
-
-
-PAGING = [{"$ref": "#/components/parameters/cursor"}, {"$ref": "#/components/parameters/limit"}]
-ONCE = [{"$ref": "#/components/parameters/idempotency_key"}]
-
-
-def _operation(
-    name: str,
-    tag: str,
-    scope: str,
-    summary: str,
-    answers: dict[str, Any],
-    *refusals: int,
-    body: Any = None,
-    parameters: list[Any] | None = None,
-    more: str = "",
-) -> Operation:
-    operation: Operation = {
-        "operationId": name,
-        "tags": [tag],
-        "summary": summary,
-        "description": f"{more} Scope: `{scope}`.".strip(),
-        "responses": {**answers, **_refusals(401, 403, *refusals)},
-    }
-    if body:
-        operation["requestBody"] = {"required": True, "content": body}
-    if parameters:
-        operation["parameters"] = parameters
-    return operation
 
 
 MODELS: dict[str, dict[str, Operation]] = {
     "/models": {
-        "get": _operation(
+        "get": operation(
             "listModels", "Models", "read", "List models",
-            {"200": _answer("A page of models, by slug.", page("Model"))}, 422,
+            {"200": answer("A page of models, by slug.", page("Model"))}, 422,
             parameters=PAGING,
         ),
-        "post": _operation(
+        "post": operation(
             "createModel", "Models", "publish", "Make a model",
-            {"201": _answer("The model.", ref("Model"), location=True)}, 400, 409, 413, 415, 422,
-            body=_json(ref("NewModel"), example={"slug": "salary", "name": "Salaries"}),
+            {"201": answer("The model.", ref("Model"), location=True)}, 400, 409, 413, 415, 422,
+            body=as_json(ref("NewModel"), example={"slug": "salary", "name": "Salaries"}),
             parameters=ONCE,
         ),
     },
     "/models/{slug}": {
-        "get": _operation(
+        "get": operation(
             "getModel", "Models", "read", "Show a model",
-            {"200": _answer("The model.", ref("Model"))}, 404,
+            {"200": answer("The model.", ref("Model"))}, 404,
         ),
     },
     "/models/{slug}/versions": {
-        "get": _operation(
+        "get": operation(
             "listVersions", "Versions", "read", "List a model's versions",
-            {"200": _answer("A page of versions, the newest first.", page("Version"))}, 404, 422,
+            {"200": answer("A page of versions, the newest first.", page("Version"))}, 404, 422,
             parameters=PAGING,
         ),
-        "post": _operation(
+        "post": operation(
             "uploadVersion", "Versions", "publish", "Upload a pipeline",
-            {"202": _answer("It is stored, and being inspected: ask its Location.",
+            {"202": answer("It is stored, and being inspected: ask its Location.",
                             ref("Version"), location=True)},
             400, 404, 413, 415, 422,
             body={"multipart/form-data": {"schema": record(
                 {
-                    "artifact": {**_FILE, "description": "`.joblib`, `.pkl`, `.skops` or `.onnx`."},
-                    "sample": {**_FILE, "description": "CSV or Parquet of real rows."},
+                    "artifact": {**FILE, "description": "`.joblib`, `.pkl`, `.skops` or `.onnx`."},
+                    "sample": {**FILE, "description": "CSV or Parquet of real rows."},
                     "target": text("The sample's column to predict.", maxLength=200),
                     "notes": text(maxLength=10_000),
                     "metrics": text("A JSON object, as a field or a file.",
@@ -113,66 +64,66 @@ MODELS: dict[str, dict[str, Operation]] = {
         ),
     },
     "/models/{slug}/versions/{number}": {
-        "get": _operation(
+        "get": operation(
             "getVersion", "Versions", "read", "Show a version",
-            {"200": _answer("The version.", ref("Version"))}, 404,
+            {"200": answer("The version.", ref("Version"))}, 404,
         ),
-        "delete": _operation(
+        "delete": operation(
             "deleteRefusedVersion", "Versions", "publish", "Delete a refused version's files",
-            {"200": _answer("The version, which stays.", ref("Version"))}, 404, 409,
+            {"200": answer("The version, which stays.", ref("Version"))}, 404, 409,
             more="The uploaded file and its sample go; the version, its report and the audit log"
             " stay.",
         ),
     },
     "/models/{slug}/versions/{number}/signature": {
-        "post": _operation(
+        "post": operation(
             "correctSignature", "Versions", "publish", "Correct a signature",
-            {"201": _answer("The new version.", ref("Version"), location=True)},
+            {"201": answer("The new version.", ref("Version"), location=True)},
             400, 404, 409, 413, 415, 422,
-            body=_json(ref("Corrections"), example={
+            body=as_json(ref("Corrections"), example={
                 "inputs": [{"name": "education", "label": "Years of school", "maximum": 25}]}),
             parameters=ONCE,
             more="A version never changes: the corrected signature is sealed as the next version.",
         ),
     },
     "/models/{slug}/versions/{number}/promote": {
-        "post": _operation(
+        "post": operation(
             "promoteVersion", "Versions", "publish", "Make a version the live one",
-            {"200": _answer("The model.", ref("Model"))}, 404, 409,
+            {"200": answer("The model.", ref("Model"))}, 404, 409,
         ),
     },
     "/models/{slug}/rollback": {
-        "post": _operation(
+        "post": operation(
             "rollBack", "Versions", "publish", "Go back to the version that was live before",
-            {"200": _answer("The model.", ref("Model"))}, 404, 409, 422, parameters=ONCE,
+            {"200": answer("The model.", ref("Model"))}, 404, 409, 422, parameters=ONCE,
         ),
     },
     "/models/{slug}/withdraw": {
-        "post": _operation(
+        "post": operation(
             "withdrawModel", "Versions", "publish", "Take the live version back",
-            {"200": _answer("The model, with nothing live.", ref("Model"))}, 404, 409, 422,
+            {"200": answer("The model, with nothing live.", ref("Model"))}, 404, 409, 422,
             parameters=ONCE,
             more="Nothing is deleted; a roll-back undoes it.",
         ),
     },
     "/models/{slug}/deployments/{architecture}": {
-        "put": _operation(
+        "put": operation(
             "setDeployment", "Models", "publish", "Switch an architecture on or off",
-            {"200": _answer("The deployment.", ref("Deployment"))}, 400, 404, 409, 413, 415, 422,
-            body=_json(record({"is_active": yes_or_no()}), example={"is_active": True}),
+            {"200": answer("The deployment.", ref("Deployment"))}, 400, 404, 409, 413, 415, 422,
+            body=as_json(record({"is_active": yes_or_no()}), example={"is_active": True}),
         ),
     },
 }  # fmt: skip
 
 PREDICTIONS: dict[str, dict[str, Operation]] = {
     "/models/{slug}/predict": {
-        "post": _operation(
+        "post": operation(
             "predict", "Predictions", "predict", "Predict",
-            {"200": _answer("The predictions, on record before they are sent.", ref("Predictions"),
+            {"200": answer("The predictions, on record before they are sent.", ref("Predictions"),
                             example={"id": "01a20a3f-4ab1-765f-a86b-b01be724874d",
                                      "model": "salary", "version": 1, "predictions": [612.4]})},
             400, 404, 409, 413, 415, 422, 429, 503,
-            body=_json({"oneOf": [ref("Rows"), ref("Columns")]}, examples={
+            body=as_json({"oneOf": [ref("Rows"), ref("Columns")]}, examples={
                 "rows": {"value": {"instances": [MODEL_ROW]}},
                 "columns": {"value": {"columns": {k: [v, v] for k, v in MODEL_ROW.items()}}},
                 "a version": {"value": {"instances": [MODEL_ROW], "version": 2}},
@@ -183,9 +134,9 @@ PREDICTIONS: dict[str, dict[str, Operation]] = {
         ),
     },
     "/predictions/{id}": {
-        "get": _operation(
+        "get": operation(
             "getPrediction", "Predictions", "read", "Show what was asked and answered",
-            {"200": _answer("The record, there within seconds of the call.",
+            {"200": answer("The record, there within seconds of the call.",
                             ref("PredictionRecord"))}, 404,
         ),
     },
@@ -193,13 +144,13 @@ PREDICTIONS: dict[str, dict[str, Operation]] = {
 
 JOBS: dict[str, dict[str, Operation]] = {
     "/models/{slug}/jobs": {
-        "post": _operation(
+        "post": operation(
             "submitJob", "Jobs", "jobs", "Score a file",
-            {"202": _answer("The job, queued: ask its Location.", ref("Job"), location=True)},
+            {"202": answer("The job, queued: ask its Location.", ref("Job"), location=True)},
             400, 404, 409, 413, 415, 422,
             body={"multipart/form-data": {"schema": record(
                 {
-                    "file": {**_FILE,
+                    "file": {**FILE,
                              "description": "`.csv`, `.parquet` or `.jsonl`, each also `.gz`."},
                     "key": text("The name of your own id column."),
                     "version": whole("A version's number; without it the live one."),
@@ -210,59 +161,60 @@ JOBS: dict[str, dict[str, Operation]] = {
         ),
     },
     "/jobs": {
-        "get": _operation(
+        "get": operation(
             "listJobs", "Jobs", "read", "List jobs",
-            {"200": _answer("A page of jobs, the newest first.", page("Job"))}, 422,
+            {"200": answer("A page of jobs, the newest first.", page("Job"))}, 422,
             parameters=PAGING,
         ),
     },
     "/jobs/{id}": {
-        "get": _operation(
+        "get": operation(
             "getJob", "Jobs", "read", "Show a job",
-            {"200": _answer("The job.", ref("Job"))}, 404,
+            {"200": answer("The job.", ref("Job"))}, 404,
         ),
     },
     "/jobs/{id}/rows": {
-        "get": _operation(
+        "get": operation(
             "listRows", "Jobs", "read", "List a job's stored predictions",
-            {"200": _answer("A page of rows, in the file's order.", page("JobRow"))}, 404, 422,
-            parameters=[*PAGING, _query("key", text(), "Only the rows with this key.")],
+            {"200": answer("A page of rows, in the file's order.", page("JobRow"))}, 404, 422,
+            parameters=[*PAGING, query("key", text(), "Only the rows with this key.")],
         ),
     },
     "/jobs/{id}/result": {
-        "get": _operation(
+        "get": operation(
             "downloadResult", "Jobs", "read", "Download a job's result",
             {"200": {"description": "Your columns, and `prediction` and `error`.", "content": {
                 "text/csv": {"schema": text()},
-                "application/vnd.apache.parquet": {"schema": _FILE},
+                "application/vnd.apache.parquet": {"schema": FILE},
             }}}, 404, 406, 409,
-            parameters=[_query("format", text(enum=["csv", "parquet"], default="csv"), "")],
+            parameters=[query("format", text(enum=["csv", "parquet"], default="csv"), "")],
         ),
     },
     "/jobs/{id}/cancel": {
-        "post": _operation(
+        "post": operation(
             "cancelJob", "Jobs", "jobs", "Cancel a job",
-            {"200": _answer("The job.", ref("Job"))}, 404, 409,
+            {"200": answer("The job.", ref("Job"))}, 404, 409,
         ),
     },
     "/jobs/{id}/resume": {
-        "post": _operation(
+        "post": operation(
             "resumeJob", "Jobs", "jobs", "Go on with a job that was cancelled or failed",
-            {"200": _answer("The job.", ref("Job"))}, 404, 409,
+            {"200": answer("The job.", ref("Job"))}, 404, 409,
         ),
     },
 }  # fmt: skip
 
-PATHS = {**MODELS, **PREDICTIONS, **JOBS}
+PATHS = {**MODELS, **PREDICTIONS, **JOBS, **FEEDS}
 PATH_PARAMETERS: dict[str, Schema] = {
     "slug": text("The model's slug.", examples=["salary"]),
     "number": whole("The version's number.", minimum=1),
     "architecture": text(enum=ARCHITECTURES),
     "id": text(format="uuid"),
+    "sha256": text("The Bundle's SHA-256 in hexadecimal.", pattern="^[0-9a-f]{64}$"),
 }
 PARAMETERS: dict[str, Any] = {
-    "cursor": _query("cursor", text(), "The `next` of the page before."),
-    "limit": _query("limit", whole(minimum=1, maximum=1_000, default=100), "Items on the page."),
+    "cursor": query("cursor", text(), "The `next` of the page before."),
+    "limit": query("limit", whole(minimum=1, maximum=1_000, default=100), "Items on the page."),
     "idempotency_key": {
         "name": "Idempotency-Key",
         "in": "header",

@@ -62,6 +62,9 @@ PROBLEMS: dict[str, Explained] = {
     "unsupported_media_type": Explained(
         415, "The content type is not taken here: send application/json, or a multipart form."
     ),
+    "range_not_satisfiable": Explained(
+        416, "The range lies outside the file; the header Content-Range says how large it is."
+    ),
     "invalid": Explained(
         422, "The input was read and does not fit; “errors” names each place and what is wrong."
     ),
@@ -74,6 +77,7 @@ PROBLEMS: dict[str, Explained] = {
         429, "Too many calls: the header Retry-After says in how many seconds to come again."
     ),
     "unavailable": Explained(503, "This can't be answered just now: try again soon."),
+    "too_many_waiting": Explained(503, "Too many calls wait for the feed: ask again soon."),
     "journal_unavailable": Explained(
         503, "The answer could not be put on record, so it was not given. Try again soon."
     ),
@@ -112,6 +116,7 @@ TITLES: dict[int, str] = {
         errors.Conflict,
         errors.TooLarge,
         errors.UnsupportedMediaType,
+        errors.RangeNotSatisfiable,
         errors.Invalid,
         errors.RateLimited,
         errors.Unavailable,

@@ -23,6 +23,7 @@ ARGUMENTS = {
     "architecture": "embedded",
     "prediction_id": UUID(int=1),
     "job_id": UUID(int=1),
+    "sha256": "0" * 64,
 }
 
 

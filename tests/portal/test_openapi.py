@@ -191,6 +191,18 @@ def test_answers_to_predictions_fit(
     assert call("get", "/predictions/{id}", id=answers[1].json()["id"]).status_code == 200
 
 
+def test_answers_of_the_feeds_fit(call: Call, cast: Cast) -> None:
+    version = pipelines.publish(cast.acme, "wages", pipelines.wages())
+    call("post", "/models/{slug}/withdraw", slug="wages")
+    assert len(call("get", "/feed").json()["items"]) == 2
+    assert len(call("get", "/server/models").json()["items"]) == 2
+    assert call("get", "/server/keys").json()["items"]
+    call("get", "/server/public-key")
+    bundle = call("get", "/bundles/{sha256}", sha256=version.bundle_sha256)
+    assert bundle["Content-Type"] == "application/octet-stream"
+    assert call("get", "/bundles/{sha256}", sha256="0" * 64).status_code == 404
+
+
 def test_answers_about_jobs_fit(call: Call, cast: Cast) -> None:
     pipelines.publish(cast.acme, "grades", pipelines.grades())
     content = b"id,education,experience,city,level\na,12,1,Oslo,senior\nb,x,1,Oslo,lead\n"

@@ -56,7 +56,7 @@ def estimate() -> tuple[Any, int]:
     try:
         answer = model.predict([given])
     except InvalidInput as refusal:
-        return _refused(model, {form.name_of(e.pointer): e.detail for e in refusal.errors})
+        return _refused(model, form.complaints(model.signature, refusal.errors))
     except PredictionError:
         return _refused(model, {"": "For these answers the model has no estimate."})
     shown = form.estimate(model.signature, answer)

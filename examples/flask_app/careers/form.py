@@ -1,11 +1,12 @@
 """A form drawn from a model's signature, what was filled in, and an estimate in words."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from berth.field import Field
+from berth.problems import Problem
 from berth.signature import Signature
 
 _BOOLEANS = {"Yes": True, "No": False}
@@ -50,9 +51,11 @@ def read(signature: Signature, filled: Mapping[str, str]) -> dict[str, Any]:
     return {field.name: _value(field, text) for field, text in texts.items() if text}
 
 
-def name_of(pointer: str) -> str:
-    """Which field an error's JSON pointer (RFC 6901) names."""
-    return pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+def complaints(signature: Signature, errors: Iterable[Problem]) -> dict[str, str]:
+    """What to put right, by the field's name, said to an applicant rather than a program."""
+    fields = {field.name: field for field in signature.inputs}
+    found = {(name := _name(error.pointer)): (fields.get(name), error) for error in errors}
+    return {name: _complaint(field, error) for name, (field, error) in found.items()}
 
 
 def estimate(signature: Signature, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,8 +66,32 @@ def estimate(signature: Signature, answer: Mapping[str, Any]) -> dict[str, Any]:
         text = f"{_rounded(value):,.10g} {signature.output.unit}".strip()
     elif "probabilities" in answer:
         text = f"{value} ({max(answer['probabilities'][0]):.0%})"
-    doubts = [warning["detail"] for warning in answer.get("warnings", [])]
+    fields = {field.name: field for field in signature.inputs}
+    doubts = [_doubt(fields[_name(told["pointer"])]) for told in answer.get("warnings", [])]
     return {"estimate": value, "text": text, "version": answer["version"], "doubts": doubts}
+
+
+def _complaint(field: Field | None, error: Problem) -> str:
+    if field is None:
+        return error.detail
+    if error.code == "missing":
+        return "Please answer this question."
+    if field.choices or field.type == "boolean":
+        return "Please choose one from the list."
+    if field.type == "string":
+        return error.detail
+    return f"Please write a number{', ' if _range(field) else ''}{_range(field)}."
+
+
+def _doubt(field: Field) -> str:
+    if not field.choices and (limits := _range(field)):
+        return f"{_label(field)}: the model has learned from {limits} alone."
+    return f"{_label(field)}: the model has not met this answer before."
+
+
+def _name(pointer: str) -> str:
+    """Which field an error's JSON pointer (RFC 6901) names."""
+    return pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
 
 
 def _label(field: Field) -> str:

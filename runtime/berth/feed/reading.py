@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from berth.feed.store import Store
 log = logging.getLogger(__name__)
 _FIRST_REREAD, _LAST_REREAD = 1.0, 300.0  # seconds
 _SOON = 3.0  # seconds
+_LONGEST_NAME = 63  # letters, as the portal has it
 
 
 @dataclass(frozen=True)
@@ -204,24 +206,30 @@ class Reader:
         except ManifestError:
             return
         key = (claimed.get("organisation"), claimed.get("model"))
-        if _are_texts(key) and self._interest.covers_key(*key):
+        if _are_names(key) and self._interest.covers_key(*key):
             self._doubts[key] = _refused(claimed, error)
 
 
-def _are_texts(key: tuple[object, object]) -> TypeGuard[tuple[str, str]]:
-    return all(isinstance(part, str) for part in key)
+def _are_names(key: tuple[object, object]) -> TypeGuard[tuple[str, str]]:
+    return all(isinstance(part, str) and 0 < len(part) <= _LONGEST_NAME for part in key)
 
 
-def _refused(claimed: Any, error: ManifestError) -> dict[str, Any]:
+def _refused(claimed: Mapping[str, Any], error: ManifestError) -> dict[str, Any]:
     """What a report says of a line: nothing that it claims is believed but its name."""
-    number = {name: claimed.get(name) for name in ("offset", "version")}
     return {
         "organisation": claimed["organisation"],
         "model": claimed["model"],
-        **{name: value if isinstance(value, int) else None for name, value in number.items()},
+        "offset": _whole(claimed.get("offset")) or 0,
+        "version": _whole(claimed.get("version")),
         "sha256": None,
         "status": "refused",
         "code": error.code,
         "detail": str(error),
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < 1 << 53 else None

@@ -46,6 +46,15 @@ def test_a_tampered_line_is_refused_and_read_again(
     wait_for(lambda: portal.newest_report()["status"] == "applied", 20, "the report")
 
 
+def test_nothing_that_a_tampered_line_claims_spoils_the_report(
+    portal: FakePortal, bundles: list[Bundle], running: Subscriber
+) -> None:
+    portal.tamper = lambda document: {**document, "offset": "two", "version": -1, "sha256": 7}
+    portal.promote(bundles[1], 2)
+    told = reported(portal, "forged")
+    assert (told["offset"], told["version"], told["sha256"]) == (0, None, None)
+
+
 def test_a_line_that_stays_tampered_holds_up_nothing_else_and_is_not_forgotten(
     portal: FakePortal, bundles: list[Bundle], running: Subscriber, follow: Follow
 ) -> None:

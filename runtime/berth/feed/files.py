@@ -10,11 +10,13 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
+UNFINISHED = ".new-"  # how the names of files begin that are still being written
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace the file: whoever reads it, now or after a power cut, finds the old or the new
     one. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -23,7 +23,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from berth.bundle import canonical
-from berth.feed.files import locked, move_whole, write_whole
+from berth.feed.files import UNFINISHED, locked, move_whole, write_whole
 from berth.feed.http import FetchError
 from berth.feed.manifest import Manifest, ManifestError
 
@@ -151,12 +151,14 @@ class Store:
         return data
 
     def sweep(self) -> None:
-        """Delete the Bundles that no standing needs."""
+        """Delete the Bundles that no standing needs, and what a killed process left behind."""
         with self._locked("state"):
             needed = {digest for known in self.standings() for digest in known.digests()}
             for path in self._bundles.iterdir():
                 if path.stem not in needed:
                     path.unlink(missing_ok=True)
+            for path in self._models.glob(f"{UNFINISHED}*"):  # who writes here holds the lock
+                path.unlink(missing_ok=True)
 
     def _change(self, manifest: Manifest, change: Callable[[Standing], Standing]) -> bool:
         """Whether the change left a Bundle that this model needs no more."""

@@ -196,8 +196,9 @@ class Subscriber:
         """For a health page: `connected`, `reason` (why not), `position`, and `models` as
         reports say it: the newest line's `version` and `status`, and which version is
         `serving`."""
-        reason = self._follower.reader.away
-        return {"connected": reason is None, "reason": reason or "", **self._about()}
+        reader = self._follower.reader
+        connected = reader.has_caught_up and reader.away is None
+        return {"connected": connected, "reason": reader.away or "", **self._about()}
 
     def close(self) -> None:
         """Stop following. What was loaded goes on answering."""

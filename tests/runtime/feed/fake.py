@@ -1,6 +1,7 @@
 """A small portal: a feed, its bundles and its reports, that can lie, be slow and break off."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,10 +35,11 @@ class FakePortal:
         self.news = threading.Condition()
         self.server: ThreadingHTTPServer | None = None
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def promote(self, bundle: Bundle, version: int, model: str = "pay", **change: Any) -> int:
         """Store the bundle and write its line; the line's offset."""
@@ -62,6 +64,8 @@ class FakePortal:
 
         self.server = _Server(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_address[1]
+        if self.tls is not None:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self) -> None:

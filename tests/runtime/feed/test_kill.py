@@ -18,7 +18,7 @@ from tests.instance import ROOT
 from tests.runtime.feed.fake import FakePortal
 
 SAYS = Path(__file__).with_name("follow_and_say.py")
-KILLS = 6
+KILLS = 4
 
 
 class Application:

@@ -99,6 +99,21 @@ def test_a_bundle_that_fails_its_golden_rows_is_refused(
     until(running, 3)
 
 
+def test_a_refused_version_is_refused_after_a_restart_too(
+    portal: FakePortal, bundles: list[Bundle], running: Subscriber, follow: Follow
+) -> None:
+    golden = {"instances": [ROW], "predictions": [7.0]}
+    manifest = {"created_at": "2026-01-02T03:04:05Z", "golden": golden}
+    portal.promote(seal(bundles[1].onnx, REGRESSION, manifest, portal.key), 2)
+    reported(portal, "golden")
+    running.close()
+    portal.down()
+    again = follow()
+    assert again.predict("pay", [ROW])["version"] == 1
+    wait_for(lambda: again.status()["models"][0]["status"] == "refused", 20, "the refusal")
+    assert again.model("pay").version == 1
+
+
 def test_a_bundle_that_another_installation_sealed_is_refused(
     portal: FakePortal, classes: Bundle, bundles: list[Bundle], running: Subscriber
 ) -> None:

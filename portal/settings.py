@@ -8,6 +8,7 @@ import environ
 from csp.constants import NONE, SELF
 from psycopg.conninfo import conninfo_to_dict
 
+from berth.calls import MOST_BYTES, MOST_ROWS
 from portal import environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -150,13 +151,13 @@ CACHES = {
 FILE_UPLOAD_TEMP_DIR = ENV.home / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["portal.uploads.HashingUploadHandler"]
-DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024**2
+DATA_UPLOAD_MAX_MEMORY_SIZE = MOST_BYTES
 DATA_UPLOAD_MAX_NUMBER_FILES = 4  # an artifact, its sample, its metrics, and one by mistake
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # nine for each input on the page of a signature
 MAX_ARTIFACT_BYTES = 512 * 1024**2
 MAX_SAMPLE_BYTES = 64 * 1024**2
 MAX_JOB_BYTES = 4 * 1024**3
-MAX_ROWS_PER_CALL = 10_000
+MAX_ROWS_PER_CALL = MOST_ROWS
 
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

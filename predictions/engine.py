@@ -5,9 +5,7 @@ promotion is everywhere within that), and loaded Predictors (bounded in bytes, l
 out first). A version never changes, so a loaded Predictor is never stale.
 """
 
-import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +14,7 @@ import structlog
 from django.conf import settings
 
 from berth.bundle import BundleError
+from berth.loaded import Loaded
 from berth.predictor import Predictor
 from berth.signature import Signature
 from models_hub import sealing
@@ -46,7 +45,7 @@ class Engine:
     def __init__(self, live_ttl: float, most_bytes: int) -> None:
         self.live_ttl = live_ttl
         self._live: dict[tuple[UUID, str, int | None], tuple[float, Served]] = {}
-        self._predictors = PredictorCache(most_bytes)
+        self._predictors: Loaded[tuple[UUID, str], Answering] = Loaded(most_bytes)
 
     def find(self, organisation_id: UUID, slug: str, number: int | None = None) -> Served:
         """The live version of the model, or version ``number`` of it.
@@ -80,8 +79,9 @@ class Engine:
         self, organisation_id: UUID, served: Served, *, patient: bool = False
     ) -> Answering:
         """The version's Predictor, loaded from the storage the first time. ``patient``: for a
-        job, which has more time than a live call."""
-        found = self._predictors.get(organisation_id, served)
+        job, which has more time than a live call. Raises Unavailable when it can't be had."""
+        key = (organisation_id, served.bundle_sha256)
+        found = self._predictors.get(key, lambda: _load(organisation_id, served))
         return found.patient() if patient and isinstance(found, NativePredictor) else found
 
     def signature(self, organisation_id: UUID, served: Served) -> Signature:
@@ -116,49 +116,6 @@ def _look_up(slug: str, number: int | None) -> Served:
         model=model, architecture=Architecture.EMBEDDED, is_active=True
     ).exists()
     return Served(model.slug, version.number, version.pk, version.bundle_sha256, active)
-
-
-class PredictorCache:
-    """Loaded Predictors, at most ``most_bytes`` of them together (one may exceed it alone)."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.nbytes = 0
-        self._loaded: OrderedDict[tuple[UUID, str], Answering] = OrderedDict()
-        self._loading: dict[tuple[UUID, str], threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._loaded)
-
-    def get(self, organisation_id: UUID, served: Served) -> Answering:
-        """Raises Unavailable when the Bundle can't be had. One thread loads; others wait."""
-        key = (organisation_id, served.bundle_sha256)
-        with self._lock:
-            if found := self._loaded.get(key):
-                self._loaded.move_to_end(key)
-                return found
-            loading = self._loading.setdefault(key, threading.Lock())
-        with loading:
-            if found := self._loaded.get(key):
-                return found
-            predictor = _load(organisation_id, served)
-            self._keep(key, predictor)
-            return predictor
-
-    def _keep(self, key: tuple[UUID, str], predictor: Answering) -> None:
-        with self._lock:
-            self._loaded[key] = predictor
-            self._loading.pop(key, None)
-            self.nbytes += predictor.nbytes
-            while self.nbytes > self.most_bytes and len(self._loaded) > 1:
-                _, dropped = self._loaded.popitem(last=False)
-                self.nbytes -= dropped.nbytes
-
-    def clear(self) -> None:
-        with self._lock:
-            self._loaded.clear()
-            self.nbytes = 0
 
 
 def _load(organisation_id: UUID, served: Served) -> Answering:

@@ -1,8 +1,8 @@
 """Rate limits: how many calls a key and an organisation may make, exact across processes.
 
-The generic cell rate algorithm (GCRA, ITU-T I.371): one number a bucket, the time at which it is
-empty again. Both buckets are tested and taken in one Lua script, so a refused call costs neither.
-While Valkey is away each process falls back to buckets of its own.
+The buckets are those of ``berth.buckets``, kept in Valkey. All of a call's are tested and taken in
+one Lua script, so a refused call costs none. While Valkey is away each process falls back to
+buckets of its own.
 
 Who calls often has calls taken ahead, in lots: a process asks Valkey for as many as came in the
 last moment, at most a hundredth of what the limit allows at once. A limit is never exceeded, and a
@@ -21,11 +21,13 @@ import structlog
 from redis.connection import Connection, parse_url
 from redis.exceptions import NoScriptError
 
+from berth.buckets import Bucket, Buckets
 from portal.errors import RateLimited
+
+__all__ = ["Bucket", "Limiter"]
 
 log = structlog.get_logger()
 LOT_SECONDS = 0.05  # a lot that lasts longer than this was too large
-MOST_LOCAL = 10_000
 LOT_SHARE = 0.01  # of the calls that a full bucket holds
 
 _SCRIPT = """
@@ -44,25 +46,6 @@ end
 return '0'
 """
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # EVALSHA's name for it
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """``calls_per_minute`` on the long run; up to ``burst_seconds`` of them at once."""
-
-    name: str
-    calls_per_minute: int
-    burst_seconds: float = 10.0
-
-    @property
-    def gap(self) -> float:
-        """Milliseconds between calls."""
-        return 60_000.0 / max(1, self.calls_per_minute)
-
-    @property
-    def burst(self) -> float:
-        """Milliseconds by which the bucket may be ahead; at least one call."""
-        return max(self.burst_seconds * 1000.0, self.gap)
 
 
 @dataclass(slots=True)
@@ -91,7 +74,7 @@ class Limiter:
         options |= {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
         self._mine = _Mine(kind, options)
         self._lots: dict[tuple[Bucket, ...], _Lot] = {}
-        self._local: dict[str, float] = {}
+        self._local = Buckets()
         self._lock = threading.Lock()
         self._retry_redis = 0.0
 
@@ -138,7 +121,7 @@ class Limiter:
     def _wait(self, buckets: Sequence[Bucket], calls: int) -> float:
         """Milliseconds to wait before so many calls fit; 0: they were taken."""
         if time.monotonic() < self._retry_redis:
-            return self._wait_locally(buckets, calls)
+            return self._local.wait(buckets, calls)
         keys = [f"limit:{bucket.name}" for bucket in buckets]
         numbers = [number for b in buckets for number in (b.gap * calls, b.burst)]
         try:
@@ -146,7 +129,7 @@ class Limiter:
         except redis.RedisError as error:
             log.warning("limits_fall_back", error=str(error))
             self._retry_redis = time.monotonic() + 1.0
-            return self._wait_locally(buckets, calls)
+            return self._local.wait(buckets, calls)
 
     def _ask(self, *arguments: str | float) -> float:
         try:
@@ -158,15 +141,3 @@ class Limiter:
         connection = self._mine.connection
         connection.send_command(*command)  # type: ignore[no-untyped-call]  # redis-py
         return float(connection.read_response())
-
-    def _wait_locally(self, buckets: Sequence[Bucket], calls: int) -> float:
-        now = time.monotonic() * 1000
-        with self._lock:
-            empty = [max(self._local.get(b.name, 0.0), now) + b.gap * calls for b in buckets]
-            for bucket, at in zip(buckets, empty, strict=True):
-                if at - now > bucket.burst:
-                    return at - now - bucket.burst
-            if len(self._local) > MOST_LOCAL:  # an empty bucket is as good as none
-                self._local = {name: at for name, at in self._local.items() if at > now}
-            self._local.update({b.name: at for b, at in zip(buckets, empty, strict=True)})
-        return 0.0

@@ -31,7 +31,7 @@ def unpacked(name: str, datatype: str, count: int, blob: memoryview) -> list[Any
         due = f"{count} × {stored.itemsize} bytes of {datatype}"
         raise bad(f'The input "{name}" has {len(blob)} bytes where its shape asks for {due}.')
     if datatype == "BOOL":  # any byte but zero is true; as numpy's bool it would stay undefined
-        return (np.frombuffer(blob, np.uint8) != 0).tolist()
+        return [byte != 0 for byte in blob]
     array = np.frombuffer(blob, stored)
     values: list[Any] = array.tolist()
     if stored.kind == "f" and np.isnan(array).any():
@@ -40,7 +40,7 @@ def unpacked(name: str, datatype: str, count: int, blob: memoryview) -> list[Any
 
 
 def _texts(name: str, count: int, blob: memoryview) -> list[Any]:
-    texts = []
+    texts: list[Any] = []
     at, end = 0, len(blob)
     while at + _LENGTH.size <= end and len(texts) < count:
         (length,) = _LENGTH.unpack_from(blob, at)

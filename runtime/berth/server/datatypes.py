@@ -40,9 +40,9 @@ def _elements(name: str) -> frozenset[type]:
 ELEMENTS = {name: _elements(name) for name in KNOWN}
 #: The lowest and the highest whole number that the type holds.
 BOUNDS = {
-    name: (int(np.iinfo(stored).min), int(np.iinfo(stored).max))
-    for name, stored in STORED.items()
-    if "INT" in name
+    f"{sign}INT{bits}": (low * 2 ** (bits - 1), 2 ** (bits - (low < 0)) - 1)
+    for sign, low in (("", -1), ("U", 0))
+    for bits in (8, 16, 32, 64)
 }
 
 

@@ -26,6 +26,8 @@ class Tensor:
     datatype: str
     values: NDArray[Any]
 
+    plain: bool = True  # whether its JSON is that of the predictions themselves
+
     @property
     def shape(self) -> list[int]:
         return list(self.values.shape)
@@ -69,16 +71,16 @@ def tensors(output: Output, predictions: Predictions) -> dict[str, Tensor]:
     if output.labels is None:
         return {output.name: Tensor("FP64", predictions.values)}
     datatype = datatypes.of_labels(output.labels)
-    found = {output.name: Tensor(datatype, _as_stated(datatype, predictions.values))}
+    plain = datatype != datatypes.TEXT or set(map(type, output.labels)) == {str}
+    values = predictions.values if plain else _texts(predictions.values)
+    found = {output.name: Tensor(datatype, values, plain)}
     if predictions.probabilities is not None:
         found.setdefault(PROBABILITIES, Tensor("FP64", predictions.probabilities))
     return found
 
 
-def _as_stated(datatype: str, values: NDArray[Any]) -> NDArray[Any]:
+def _texts(values: NDArray[Any]) -> NDArray[Any]:
     """Labels of several kinds travel as texts: a text as it is, any other as its JSON."""
-    if datatype != datatypes.TEXT:
-        return values.astype(datatypes.STORED[datatype], copy=False)
     texts = np.empty(len(values), dtype=object)
     texts[:] = [v if isinstance(v, str) else orjson.dumps(v).decode() for v in values.tolist()]
     return texts
@@ -101,7 +103,7 @@ def write(
         if name not in found:
             raise bad(f'This model answers no "{name}".')
         tensor = found[name]
-        item = {"name": name, "datatype": tensor.datatype, "shape": tensor.shape}
+        item: dict[str, Any] = {"name": name, "datatype": tensor.datatype, "shape": tensor.shape}
         if as_binary:
             blob = binary.packed(tensor.datatype, tensor.values.ravel())
             item["parameters"] = {"binary_data_size": len(blob)}

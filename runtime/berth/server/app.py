@@ -1,0 +1,181 @@
+"""The RSGI application: an address and a key in, the protocol's answer out.
+
+RSGI: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import orjson
+
+from berth.buckets import Buckets
+from berth.server import binary, bodies, metadata, metrics, openapi, routes
+from berth.server.errors import ProtocolError
+from berth.server.inference import Answer, Call, Inference
+from berth.server.keyring import Key, KeyRing
+from berth.server.metrics import Metrics
+from berth.server.outputs import Written
+from berth.server.shelf import Copy
+
+log = logging.getLogger("berth.server")
+#: A body up to here is answered in the event loop: it takes about as long as the way to a thread
+#: and back. A larger one goes to a thread, and the loop stays free.
+INLINE_BYTES = 4_096
+_JSON = ("content-type", "application/json")
+_BUSY = 2  # threads for large calls: onnxruntime computes without the interpreter's lock
+_LOADING = 2  # threads of their own for models that must be loaded first
+
+
+class Scope(Protocol):
+    """The part of Granian's RSGI scope that is used here."""
+
+    method: str
+    path: str
+
+    @property
+    def headers(self) -> bodies.Headers: ...
+
+
+class Application:
+    """One process's door. `missing` says what keeps it from being ready: nothing, if it is."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        ring: KeyRing,
+        figures: Metrics,
+        missing: Callable[[], list[str]],
+        *,
+        metrics_need_key: bool = False,
+    ) -> None:
+        self.inference = inference
+        self.shelf = inference.shelf
+        self.ring = ring
+        self.buckets = Buckets()
+        self.figures = figures
+        self.missing = missing
+        self.metrics_need_key = metrics_need_key
+        self._busy = ThreadPoolExecutor(_BUSY, "berth-busy")
+        self._loading = ThreadPoolExecutor(_LOADING, "berth-loading")
+        self._reads: dict[str, Callable[[routes.Route, Scope], Awaitable[Written]]] = {
+            "server": self._server,
+            "live": self._live,
+            "ready": self._ready,
+            "openapi": self._openapi,
+            "metrics": self._metrics,
+            "model": self._model,
+            "model_ready": self._model_ready,
+        }
+
+    async def __call__(self, scope: Scope, conversation: bodies.Conversation) -> None:
+        """Answer one request; whatever happens, in the protocol's form."""
+        started = time.perf_counter()
+        name, status = "unknown", 200
+        try:
+            route = routes.find(scope.path)
+            name = route.name
+            routes.check_method(route, scope.method)
+            if name == "infer":
+                written = await self._infer(route, scope, conversation)
+            else:
+                written = await self._reads[name](route, scope)
+        except ProtocolError as error:
+            status, written = error.status, _refusal(error)
+        except Exception:  # the protocol has an answer for what went wrong, too
+            log.exception("A call of %s failed.", name)
+            status, written = 500, _refusal(ProtocolError(500, "Something went wrong here."))
+        conversation.response_bytes(status, written.headers, written.body)
+        self.figures.request(name, status, time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._busy.shutdown()
+        self._loading.shutdown()
+
+    async def _infer(
+        self, route: routes.Route, scope: Scope, conversation: bodies.Conversation
+    ) -> Written:
+        headers = scope.headers
+        key = self._admitted(headers)
+        copy = self.shelf.find(key.organisation_id, route.model, route.version)
+        body = await bodies.received(conversation, headers)
+        call = Call(
+            copy,
+            key,
+            body,
+            headers.get("content-encoding"),
+            headers.get(binary.HEADER),
+            headers.get("accept-encoding"),
+        )
+        answer = await self._answered(call)
+        self.figures.predicted(key.organisation, copy.model, answer.rows)
+        return answer.written
+
+    async def _answered(self, call: Call) -> Answer:
+        """Small calls here and now, others in a thread: the loop must not wait for them."""
+        loaded = self.shelf.loaded.peek(call.copy.sha256) is not None
+        if loaded and call.encoding is None and len(call.body) <= INLINE_BYTES:
+            return self.inference.answer(call)
+        threads = self._busy if loaded else self._loading
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, self.inference.answer, call)
+
+    def _admitted(self, headers: bodies.Headers) -> Key:
+        key = self.ring.find(headers.get("authorization"))
+        wait = self.buckets.wait(key.buckets) / 1000
+        if wait > 0:
+            detail = f"The limit of calls is reached; the next is possible in {wait:.1f} s."
+            raise ProtocolError(429, detail, ("retry-after", str(math.ceil(wait))))
+        return key
+
+    def _found(self, route: routes.Route, scope: Scope) -> Copy:
+        key = self.ring.find(scope.headers.get("authorization"))
+        return self.shelf.find(key.organisation_id, route.model, route.version)
+
+    async def _server(self, route: routes.Route, scope: Scope) -> Written:
+        return _json(metadata.server())
+
+    async def _live(self, route: routes.Route, scope: Scope) -> Written:
+        return _json({"live": True})
+
+    async def _ready(self, route: routes.Route, scope: Scope) -> Written:
+        """The specification says `live`, its implementations `ready`: clients find both."""
+        missing = self.missing()
+        if missing:
+            raise ProtocolError(503, f"Not ready: {'; '.join(missing)}.")
+        return _json({"live": True, "ready": True})
+
+    async def _model(self, route: routes.Route, scope: Scope) -> Written:
+        copy = self._found(route, scope)
+        versions = self.shelf.versions(copy)
+        return _json(metadata.model(copy.model, versions, copy.version, copy.signature))
+
+    async def _model_ready(self, route: routes.Route, scope: Scope) -> Written:
+        """Ready is what can answer: loaded, or loaded now."""
+        copy = self._found(route, scope)
+        if self.shelf.loaded.peek(copy.sha256) is None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._loading, self.shelf.predictor, copy)
+        return _json({"name": copy.model, "ready": True})
+
+    async def _openapi(self, route: routes.Route, scope: Scope) -> Written:
+        return _json(openapi.document())
+
+    async def _metrics(self, route: routes.Route, scope: Scope) -> Written:
+        if self.metrics_need_key:
+            self.ring.find(scope.headers.get("authorization"))
+        text = self.figures.text().encode()
+        return Written(text, [("content-type", metrics.CONTENT_TYPE)])
+
+
+def _json(content: dict[str, Any]) -> Written:
+    return Written(orjson.dumps(content), [_JSON])
+
+
+def _refusal(error: ProtocolError) -> Written:
+    return Written(orjson.dumps({"error": error.detail}), [_JSON, *error.headers])

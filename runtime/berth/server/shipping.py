@@ -1,0 +1,122 @@
+"""The records of answered calls, from this machine's journal to the portal's.
+
+A closed file goes as it is, and is deleted when the portal has it on its own disk. The records'
+ids make it harmless that one is sent twice. Of several processes that share the folder one ships.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from berth.feed.backoff import Backoff
+from berth.feed.http import FetchError, Http
+from berth.journal import OPEN, READY
+
+log = logging.getLogger("berth.server")
+ADDRESS = "/api/v1/server/predictions"
+CONTENT_TYPE = "application/x-berth-journal"
+_BAD = ".bad"
+_EVERY = 1.0  # seconds between looks at the folder
+_UNTAKEABLE = frozenset({400, 413, 422})  # the file itself is refused: it never will be taken
+
+
+class Shipper:
+    """Ships what lies in `folder` from a thread of its own until `close()`."""
+
+    def __init__(self, folder: Path, http: Http) -> None:
+        self.folder = folder
+        self._http = http
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="berth-shipper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, patience: float) -> None:
+        """Ship what is there, for `patience` seconds at most; what is left stays on the disk."""
+        self._closed.set()
+        self._thread.join(patience)
+
+    def waiting(self) -> int:
+        """Bytes on disk that the portal has not taken yet."""
+        if not self.folder.is_dir():
+            return 0
+        return sum(entry.stat().st_size for entry in self._files())
+
+    def _files(self) -> list[Path]:
+        found = (path for path in self.folder.iterdir() if path.suffix in (OPEN, READY))
+        return sorted(found)
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while True:
+            ending = self._closed.is_set()  # what was closed before this is shipped once more
+            try:
+                self.ship()
+                backoff.reset()
+                pause = _EVERY
+            except (FetchError, OSError) as error:
+                log.warning("Records wait, the portal does not take them: %s", error)
+                pause = backoff.next()
+            if ending:
+                return
+            self._closed.wait(pause)
+
+    def ship(self) -> int:
+        """Ship every file that is closed or whose process is gone; returns how many.
+
+        Raises FetchError when the portal does not take one just now, OSError.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _alone(self.folder / "ship.lock") as alone:
+            return sum(map(self._ship, self._files())) if alone else 0
+
+    def _ship(self, path: Path) -> bool:
+        with _held(path) as data:
+            if data is None:
+                return False
+            headers = {"Content-Type": CONTENT_TYPE, "X-Journal-Name": path.stem}
+            try:
+                if data:
+                    self._http.post(ADDRESS, data, headers)
+            except FetchError as error:
+                if error.status not in _UNTAKEABLE:
+                    raise
+                log.error("The portal refuses %s, which is set aside: %s", path.name, error)
+                path.rename(path.with_suffix(_BAD))
+                return False
+            path.unlink()
+        return True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other process has the lock; it is kept meanwhile."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[bytes | None]:
+    """The file's content; None while the process that writes it lives."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # closed just now, under its other name
+        yield None
+        return
+    with os.fdopen(descriptor, "rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield stream.read() if path.exists() else None

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 _MOST_KEPT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bucket:
     """``calls_per_minute`` on the long run; up to ``burst_seconds`` of them at once."""
 
@@ -20,12 +21,12 @@ class Bucket:
     calls_per_minute: int
     burst_seconds: float = 10.0
 
-    @property
+    @cached_property
     def gap(self) -> float:
         """Milliseconds between calls."""
         return 60_000.0 / max(1, self.calls_per_minute)
 
-    @property
+    @cached_property
     def burst(self) -> float:
         """Milliseconds by which the bucket may be ahead; at least one call."""
         return max(self.burst_seconds * 1000.0, self.gap)
@@ -46,11 +47,13 @@ class Buckets:
         now = time.monotonic() * 1000
         with self._lock:
             known = self._empty_at
-            empty = [max(known.get(b.name, 0.0), now) + b.gap * calls for b in buckets]
-            for bucket, at in zip(buckets, empty, strict=True):
+            after = {}
+            for bucket in buckets:
+                at = max(known.get(bucket.name, 0.0), now) + bucket.gap * calls
                 if at - now > bucket.burst:
                     return at - now - bucket.burst
+                after[bucket.name] = at
             if len(known) > _MOST_KEPT:  # an empty bucket is as good as none
-                self._empty_at = {name: at for name, at in known.items() if at > now}
-            self._empty_at.update({b.name: at for b, at in zip(buckets, empty, strict=True)})
+                self._empty_at = known = {name: at for name, at in known.items() if at > now}
+            known.update(after)
         return 0.0

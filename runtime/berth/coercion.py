@@ -59,6 +59,9 @@ class Coercion:
         if not isinstance(columns, Mapping):
             detail = "columns must be an object that holds one list for each field."
             raise InvalidInput([Problem("/columns", "wrong_type", detail)])
+        plain = self._plain_lists(columns)
+        if plain is not None:
+            return self._strict(plain, len(plain[0]), [], "/columns/{token}/{row}")
         unknown = islice((name for name in columns if name not in self._known), _MOST_REPORTED)
         errors = [
             Problem(pointer("columns", str(name)), "unknown_field", self._unknown(str(name)))
@@ -101,6 +104,17 @@ class Coercion:
             return [_picked(rows, column.field, full) for column in self._columns]
         except KeyError:
             return None
+
+    def _plain_lists(self, columns: Mapping[str, Any]) -> Sequence[Values] | None:
+        """The columns by field, if they are plainly those of the signature, as equal lists."""
+        if len(columns) != len(self._names):
+            return None
+        try:
+            lists = [columns[name] for name in self._names]
+        except KeyError:
+            return None
+        plain = set(map(type, lists)) == {list} and len(set(map(len, lists))) == 1
+        return lists if plain else None
 
     def _careful_values(self, rows: Sequence[object], found: list[Found]) -> Sequence[Values]:
         """The rows' values by field; a refused row's cells are ABSENT."""

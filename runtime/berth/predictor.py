@@ -167,7 +167,8 @@ def _shaped(output: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     if not isinstance(output, np.ndarray) or output.size != math.prod(shape):
         had = getattr(output, "shape", type(output).__name__)
         raise PredictionError(f"The model answered {had} where {shape} was due.")
-    return output.reshape(shape).astype(np.float64, copy=False)
+    shaped: NDArray[Any] = output.reshape(shape)
+    return shaped if shaped.dtype.char == "d" else shaped.astype(np.float64)
 
 
 def _agree(got: list[Any], sealed: Any) -> bool:

@@ -15,6 +15,7 @@ import orjson
 
 from berth.buckets import Buckets
 from berth.server import binary, bodies, metadata, metrics, openapi, routes
+from berth.server.batching import Batches
 from berth.server.errors import ProtocolError
 from berth.server.inference import Answer, Call, Inference
 from berth.server.keyring import Key, KeyRing
@@ -57,6 +58,7 @@ class Application:
         self.shelf = inference.shelf
         self.ring = ring
         self.buckets = Buckets()
+        self.batches = Batches()
         self.figures = figures
         self.missing = missing
         self.metrics_need_key = metrics_need_key
@@ -120,7 +122,9 @@ class Application:
         """Small calls here and now, others in a thread: the loop must not wait for them."""
         loaded = self.shelf.loaded.peek(call.copy.sha256) is not None
         if loaded and call.encoding is None and len(call.body) <= INLINE_BYTES:
-            return self.inference.answer(call)
+            question = self.inference.read(call)
+            predicted = await self.batches.predict(question.predictor, question.asked.columns)
+            return self.inference.write(question, predicted)
         threads = self._busy if loaded else self._loading
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(threads, self.inference.answer, call)

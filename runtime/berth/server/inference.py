@@ -8,20 +8,20 @@ from typing import Any
 import orjson
 import uuid_utils
 
-from berth.calls import MOST_ROWS
 from berth.journal import SEPARATOR, Journal
-from berth.predictions import PredictionError, Predictions
-from berth.problems import InvalidInput
+from berth.predictor import Predictor
+from berth.problems import Problem
 from berth.server import bodies, outputs, tensors
-from berth.server.errors import ProtocolError, bad, place, unfit
+from berth.server.batching import Predicted, predict
+from berth.server.errors import ProtocolError, place
 from berth.server.keyring import Key
 from berth.server.outputs import Written
 from berth.server.shelf import Copy, Shelf
 from berth.server.tensors import Asked
-from berth.signature import Coerced, Signature
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, like all that is made anew for each call: a frozen one costs three times as much.
+@dataclass(slots=True)
 class Call:
     """A request to `…/infer` as it came in, its key known and its model found."""
 
@@ -33,7 +33,17 @@ class Call:
     accepted: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Question:
+    """A call that was read, and the model that it asks."""
+
+    call: Call
+    asked: Asked
+    predictor: Predictor
+    started: float
+
+
+@dataclass(slots=True)
 class Answer:
     """What goes out, and how many rows it predicts."""
 
@@ -51,47 +61,44 @@ class Inference:
     def answer(self, call: Call) -> Answer:
         """The answer, on record before this returns. Takes as long as the model does, and as its
         loading where it is not loaded. Raises ProtocolError."""
+        question = self.read(call)
+        return self.write(question, predict(question.predictor, question.asked.columns))
+
+    def read(self, call: Call) -> Question:
+        """The call, read; the first part of `answer`."""
         started = time.perf_counter()
         asked = tensors.read(bodies.unpacked(call.body, call.encoding), call.json_length)
         predictor = self.shelf.predictor(call.copy)
-        output = predictor.signature.output
-        outputs.check(asked, output)
-        coerced = _coerced(predictor.signature, asked)
-        try:
-            predictions = predictor.predict(coerced.columns)
-        except PredictionError as error:
-            raise bad(str(error)) from error
+        outputs.check(asked, predictor.signature.output)
+        return Question(call, asked, predictor, started)
+
+    def write(self, question: Question, predicted: Predicted) -> Answer:
+        """The answer with these predictions, on record; the last part of `answer`."""
+        call, asked, predictions = question.call, question.asked, predicted.predictions
+        output = question.predictor.signature.output
         id_ = str(uuid_utils.uuid7())
         found = outputs.tensors(output, predictions)
-        predicted = outputs.json_of(predictions.values)
-        fragments = {output.name: predicted} if found[output.name].plain else {}
-        written = outputs.write(_head(call, asked, id_, coerced), found, fragments, asked)
-        response = _response(call, id_, predicted, predictions, coerced)
-        self._record(call, asked, id_, coerced.rows, started, response)
-        return Answer(_packed(written, call.accepted), coerced.rows)
+        values = outputs.json_of(predictions.values)
+        fragments = {output.name: values} if found[output.name].plain else {}
+        head = _head(call, asked, id_, predicted.warnings)
+        written = outputs.write(head, found, fragments, asked)
+        self._record(question, id_, predicted.rows, _response(call, id_, values, predicted))
+        return Answer(_packed(written, call.accepted), predicted.rows)
 
-    def _record(
-        self,
-        call: Call,
-        asked: Asked,
-        id_: str,
-        rows: int,
-        started: float,
-        response: bytes,
-    ) -> None:
+    def _record(self, question: Question, id_: str, rows: int, response: bytes) -> None:
         """The same record as the portal's, so that whoever reads them needs to know but one."""
-        copy = call.copy
+        copy = question.call.copy
         about = (
             id_,
             copy.organisation_id,
             datetime.now(UTC),
             copy.model,
             copy.version,
-            call.key.id,
+            question.call.key.id,
             rows,
-            (time.perf_counter() - started) * 1000,
+            (time.perf_counter() - question.started) * 1000,
         )
-        request = orjson.dumps({"columns": asked.columns})
+        request = orjson.dumps({"columns": question.asked.columns})
         try:
             self.journal.append(SEPARATOR.join((orjson.dumps(about), request, response)))
         except OSError as error:
@@ -99,24 +106,12 @@ class Inference:
             raise ProtocolError(503, detail, ("retry-after", "5")) from error
 
 
-def _coerced(signature: Signature, asked: Asked) -> Coerced:
-    rows = max(map(len, asked.columns.values()))
-    if rows > MOST_ROWS:
-        raise bad(f"A call takes at most {MOST_ROWS:,} rows, this one has {rows:,}.")
-    if rows == 0:
-        raise bad("At least one row is needed.")
-    try:
-        return signature.coerce_columns(asked.columns)
-    except InvalidInput as error:
-        raise unfit(error.errors) from error
-
-
-def _head(call: Call, asked: Asked, id_: str, coerced: Coerced) -> dict[str, Any]:
+def _head(call: Call, asked: Asked, id_: str, warnings: list[Problem]) -> dict[str, Any]:
     """The answer without its outputs. `parameters` hold texts alone, as the protocol wants: the
     warnings are JSON inside one."""
     parameters = {"prediction_id": id_}
-    if coerced.warnings:
-        told = [{**warning.to_json(), "pointer": place(warning)} for warning in coerced.warnings]
+    if warnings:
+        told = [{**warning.to_json(), "pointer": place(warning)} for warning in warnings]
         parameters["warnings"] = orjson.dumps(told).decode()
     return {
         "model_name": call.copy.model,
@@ -126,25 +121,20 @@ def _head(call: Call, asked: Asked, id_: str, coerced: Coerced) -> dict[str, Any
     }
 
 
-def _response(
-    call: Call,
-    id_: str,
-    predicted: orjson.Fragment,
-    predictions: Predictions,
-    coerced: Coerced,
-) -> bytes:
+def _response(call: Call, id_: str, values: orjson.Fragment, predicted: Predicted) -> bytes:
     """What the portal would have answered, for the record."""
+    predictions = predicted.predictions
     content: dict[str, Any] = {
         "id": id_,
         "model": call.copy.model,
         "version": call.copy.version,
-        "predictions": predicted,
+        "predictions": values,
     }
     if predictions.probabilities is not None:
         content["probabilities"] = outputs.json_of(predictions.probabilities)
         content["labels"] = list(predictions.labels or ())
-    if coerced.warnings:
-        content["warnings"] = [warning.to_json() for warning in coerced.warnings]
+    if predicted.warnings:
+        content["warnings"] = [warning.to_json() for warning in predicted.warnings]
     return orjson.dumps(content)
 
 

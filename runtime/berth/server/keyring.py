@@ -18,6 +18,7 @@ from berth.keys import matches
 from berth.server.errors import ProtocolError
 
 SCOPE = "predict"
+_MOST_VERIFIED = 10_000
 _CHALLENGE = ("www-authenticate", "Bearer")
 
 
@@ -44,6 +45,7 @@ class KeyRing:
         self.position = 0
         self._documents: dict[str, tuple[int, dict[str, Any]]] = {}
         self._keys: dict[str, Key] = {}
+        self._verified: dict[str, Key] = {}
         self._saved = 0
         self._remember()
 
@@ -56,6 +58,17 @@ class KeyRing:
         Raises ProtocolError 401 for none and for one that is unknown or revoked, 403 for one
         that may not predict.
         """
+        verified = self._verified  # emptied, by another dictionary, at any news of keys
+        known = verified.get(authorization or "")
+        if known is not None:
+            return known
+        key = self._checked(authorization)
+        if len(verified) >= _MOST_VERIFIED:
+            verified.clear()
+        verified[authorization or ""] = key  # need not be hashed at each call
+        return key
+
+    def _checked(self, authorization: str | None) -> Key:
         kind, _, text = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not text:
             detail = "This server needs a key: send the header Authorization: Bearer sk_…"
@@ -84,6 +97,7 @@ class KeyRing:
             self._keys.pop(name, None)
         else:
             self._keys[name] = key
+        self._verified = {}
 
     def save(self) -> None:
         """Write what is known, unless the file knows as much. Raises OSError."""

@@ -1,6 +1,7 @@
 """One server process: the application, and what runs beside its requests."""
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -104,6 +105,8 @@ class Process:
         self._from_disk = len(self.shelf) > 0
         self.keys.start()
         self.shipper.start()
+        gc.collect()
+        gc.freeze()  # what is there by now stays; the collector need not look at it again
         threading.Thread(target=self._tend, name="berth-tend", daemon=True).start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:

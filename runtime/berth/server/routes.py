@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from berth.server.errors import ProtocolError
@@ -31,6 +32,7 @@ class Route:
     version: str | None = None
 
 
+@lru_cache(4_096)
 def find(path: str) -> Route:
     """The route of a path. Raises ProtocolError 404."""
     fixed = _FIXED.get(path)

@@ -11,9 +11,7 @@ from tests.runtime.server.running import Server, serving
 
 
 @pytest.fixture(scope="session")
-def lived_in(
-    key: Ed25519PrivateKey, bundle: Bundle, classes: Bundle
-) -> Iterator[ServerPortal]:
+def lived_in(key: Ed25519PrivateKey, bundle: Bundle, classes: Bundle) -> Iterator[ServerPortal]:
     """Acme has `pay` (a regression) and `grade` (a classification)."""
     portal = ServerPortal(key)
     portal.promote(bundle, 1)

@@ -81,9 +81,7 @@ def request(columns: dict[str, Any], **more: Any) -> dict[str, Any]:
     for name, values in columns.items():
         first = next((value for value in values if value is not None), 0.0)
         datatype = kinds[type(first)]
-        inputs.append(
-            {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
-        )
+        inputs.append({"name": name, "shape": [len(values)], "datatype": datatype, "data": values})
     return {"inputs": inputs, **more}
 
 

@@ -31,12 +31,13 @@ class FetchError(Exception):
     """What was asked for did not come; `code` says why.
 
     `unreachable`, `denied` (401, 403), `missing` (404), `failed` (any other status),
-    `broken_off`, `too_slow`, `too_large`, `no_json`.
+    `broken_off`, `too_slow`, `too_large`, `no_json`. `status` is the answer's, 0 without one.
     """
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, status: int = 0) -> None:
         super().__init__(detail)
         self.code = code
+        self.status = status
 
 
 class Http:
@@ -60,6 +61,11 @@ class Http:
         """Send JSON; the answer's JSON, None where it is empty. Raises FetchError."""
         headers = {"Content-Type": "application/json"}
         return self._json("POST", path, body=orjson.dumps(document), headers=headers)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send bytes; the answer's body does not matter. Raises FetchError."""
+        with self._open("POST", path, _READ, headers, body=body) as response:
+            response.drain_conn()
 
     def download(self, address: str, into: Path, size: int, etag: str) -> None:
         """Bring the file of `size` bytes to `into`, going on where an earlier attempt ended.
@@ -186,7 +192,7 @@ def _status_error(status: int, path: str) -> FetchError:
     codes = {401: "denied", 403: "denied", 404: "missing"}
     says = {"denied": "The key is not taken", "missing": "It is not there"}
     code = codes.get(status, "failed")
-    return FetchError(code, f"{says.get(code, 'It failed')}: {path} answered {status}.")
+    return FetchError(code, f"{says.get(code, 'It failed')}: {path} answered {status}.", status)
 
 
 def _pools(

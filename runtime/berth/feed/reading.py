@@ -97,8 +97,11 @@ class Reader:
         return dict(self._doubts)
 
     def run(self) -> None:
-        """Read until the source is closed."""
-        self._position = self._kept = self._store.position(self._name)
+        """Read until the source is closed.
+
+        From where it stood when this was made, before the standings were read: another process
+        of the folder may have kept both further on meanwhile.
+        """
         while not self.closed.is_set():
             try:
                 if not self._read():

@@ -1,12 +1,16 @@
 """One server process: the application, and what runs beside its requests."""
 
 import asyncio
+import fcntl
 import gc
+import itertools
 import logging
 import os
+import socket
 import threading
 import time
 from pathlib import Path
+from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -14,6 +18,7 @@ from berth.feed.follower import Follower
 from berth.feed.http import Http
 from berth.feed.manifest import Manifest
 from berth.feed.reading import Interest
+from berth.feed.reporter import SERVER_REPORTS, Reporter
 from berth.feed.sources import SERVER_FEED, Away, CaughtUp, HttpSource, Line, Source
 from berth.feed.store import Store
 from berth.journal import Journal
@@ -56,7 +61,6 @@ class KeyFollower:
                 case Line():
                     self.ring.apply(event.position, event.document)
                 case CaughtUp():
-                    self.ring.position = max(self.ring.position, event.position)
                     self.heard_at = time.monotonic()
                     self._save()
                 case Away():
@@ -82,9 +86,15 @@ class Process:
         self.target = ShelfTarget(self.shelf, self.store, public_key)
         models = HttpSource(options.feed, options.token, path=SERVER_FEED)
         keys = HttpSource(options.feed, options.token, path=KEYS_FEED)
-        self.follower = Follower(models, self.store, public_key, self.target, _INTEREST)
+        self.follower = Follower(
+            models, self.store, public_key, self.target, _INTEREST, on_change=self._changed
+        )
         self.keys = KeyFollower(keys, self.ring)
         self.figures = Metrics(Path(options.figures), self._gauges)
+        self.number, self._slot = _slot(options.home)
+        name = f"{socket.gethostname()}:{options.port}/{self.number}"
+        http = Http(options.feed, options.token)
+        self.reporter = Reporter(http, SERVER_REPORTS, name, "server", self._standing)
         self.application = Application(
             Inference(self.shelf, self.journal),
             self.ring,
@@ -105,6 +115,7 @@ class Process:
         self._from_disk = len(self.shelf) > 0
         self.keys.start()
         self.shipper.start()
+        self.reporter.start()
         gc.collect()
         gc.freeze()  # what is there by now stays; the collector need not look at it again
         threading.Thread(target=self._tend, name="berth-tend", daemon=True).start()
@@ -113,6 +124,7 @@ class Process:
         """The last answer is out: close the journal, and ship what it holds."""
         self.application.close()
         self._ended.set()
+        self.reporter.close()
         self.follower.close()
         self.keys.close()
         self.journal.close()
@@ -143,6 +155,14 @@ class Process:
         """What lies on the disk can't be loaded: have it brought anew."""
         self.follower.refuse(manifest, error)
 
+    def _changed(self) -> None:
+        self.reporter.changed()
+
+    def _standing(self) -> dict[str, Any]:
+        """For a report."""
+        position = self.follower.reader.position
+        return {"position": position, "models": self.follower.models()}
+
     def _gauges(self) -> dict[str, float]:
         now = time.monotonic()
         found: dict[str, float] = {
@@ -157,6 +177,20 @@ class Process:
         heard = {"feed": self.follower.reader.heard_at, "keys": self.keys.heard_at}
         lags = {f"berth_{name}_lag_seconds": now - at for name, at in heard.items() if at}
         return found | lags
+
+
+def _slot(folder: Path) -> tuple[int, IO[bytes]]:
+    """A number that no other process of the folder has, from 1: a process that is started anew
+    reports under the name of the one that it takes the place of. Held by the open file."""
+    for number in itertools.count(1):
+        file = (folder / "locks" / f"process-{number}").open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+        else:
+            return number, file
+    raise AssertionError("Numbers do not end.")
 
 
 def _writable(folder: Path) -> str | None:

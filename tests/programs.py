@@ -6,6 +6,7 @@ With REQUIRE_SERVICES=1 (``.ci/run``) a missing program is a failure instead.
 import os
 import shutil
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -13,9 +14,13 @@ import pytest
 def require_program(name: str) -> str:
     """The path of the program ``name``; skips or fails the test without it."""
     found = shutil.which(name)
-    if found:
-        return found
-    reason = f"{name} is not installed"
+    if found is None:
+        missing(f"{name} is not installed")
+    return found
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test, or fail it where REQUIRE_SERVICES=1, since something outside is missing."""
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(f"{reason}, and REQUIRE_SERVICES=1 requires it")
     pytest.skip(reason)

@@ -17,8 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 from portal import bootstrap, environment
 from portal.embedded import Postgres, Valkey
 
-# Fixtures for everybody: `require` and `instance`.
-pytest_plugins = ["tests.programs", "tests.instance"]
+# Fixtures for everybody: `require`, `instance` and `kafka`.
+pytest_plugins = ["tests.programs", "tests.instance", "tests.kafka.broker"]
 
 OURS = [variable.name for variable in environment.VARIABLES]
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from berth.feed.properties import read_properties
 from portal.sockets import postgres_socket, valkey_socket
 
 OWNER = "berth"
@@ -95,6 +96,12 @@ VARIABLES = (
     Variable("AWS_ENDPOINT_URL", "Amazon's", "The S3 endpoint, where it is not Amazon's."),
     Variable("KAFKA_BOOTSTRAP_SERVERS", "off", "HOST:PORT,… of the brokers of the model feed."),
     Variable(
+        "KAFKA_PROPERTIES",
+        "none",
+        "A file with name=value on each line, where the brokers want TLS or a password; see"
+        " docs/kafka.md.",
+    ),
+    Variable(
         "EMAIL_URL",
         "mails are written to the web's log",
         "smtp://, smtp+tls:// or smtp+ssl://USER:PASSWORD@HOST:PORT of the mail server.",
@@ -132,6 +139,7 @@ class Environment:
     storage_url: str
     aws_endpoint_url: str | None
     kafka_bootstrap_servers: str | None
+    kafka_properties: Mapping[str, str] = field(repr=False)
     email_url: str | None = field(repr=False)
     email_from: str
     secret_key: str = field(repr=False)
@@ -171,6 +179,7 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         email_url=_email_url(given),
         email_from=given.get("EMAIL_FROM", "berth@localhost"),
         kafka_bootstrap_servers=_brokers(given),
+        kafka_properties=_properties(given),
         secret_key=secret_key,
         allowed_hosts=_hosts(given),
         web_workers=_integer(given, "BERTH_WEB_WORKERS", 2, 1, 64),
@@ -389,6 +398,19 @@ def _brokers(given: Mapping[str, str]) -> str | None:
                 " several with commas between them."
             )
     return value
+
+
+def _properties(given: Mapping[str, str]) -> Mapping[str, str]:
+    path = given.get("KAFKA_PROPERTIES")
+    if path is None:
+        return {}
+    try:
+        return read_properties(Path(path))
+    except (OSError, ValueError) as error:
+        raise BadEnvironment(
+            f"KAFKA_PROPERTIES is {path!r}, which can't be used ({error}): set it to a file with"
+            " name=value on each line, for example security.protocol=SSL."
+        ) from error
 
 
 def _hosts(given: Mapping[str, str]) -> tuple[str, ...]:

@@ -171,6 +171,8 @@ class Supervisor:
             # A warm shutdown lets a task end; a cold one leaves it to whoever comes next.
             self._child("worker", [*celery, *worker], (signal.SIGTERM, signal.SIGQUIT), 4.0),
         ]
+        if env.kafka_bootstrap_servers:
+            self.programs.append(self._child("relay", ["manage.py", "relay"]))
         for behind in self.programs[1:]:  # on one machine, live answers go before files
             behind.niceness = 5
         self.started = time.monotonic()

@@ -8,6 +8,7 @@ from models_hub import standing, storage
 from portal import health
 from portal.error_pages import bad_request, forbidden, not_found, server_error
 from portal.views import api_docs
+from workers import relayed
 from workers.heartbeat import workers_missing
 
 CHECKS: dict[str, health.Check] = {
@@ -18,7 +19,7 @@ CHECKS: dict[str, health.Check] = {
     "worker": workers_missing,
 }
 
-FACTS: dict[str, Callable[[], object]] = {"sandbox": standing.told}
+FACTS: dict[str, Callable[[], object]] = {"sandbox": standing.told, "kafka": relayed.told}
 
 urlpatterns = [
     path("api/v1/", include("portal.api_urls")),

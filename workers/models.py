@@ -156,3 +156,21 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RelayState(models.Model):
+    """How far one feed has got into its topic on Kafka; the relay that holds the lease writes it.
+
+    `position` is the last line that the brokers have. At `at`, by the database's clock, `problem`
+    held up what comes after it, since `since`.
+    """
+
+    topic = models.CharField(primary_key=True, max_length=249)
+    topic_id = models.CharField(max_length=64, blank=True)
+    position = models.PositiveBigIntegerField(default=0)
+    problem = models.TextField(blank=True)
+    since = models.DateTimeField(null=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.position}"

@@ -109,6 +109,8 @@ def test_production_does_not_start_without(name: str, tmp_path: Path) -> None:
         ("EMAIL_URL", "mail.example.com"),
         ("KAFKA_BOOTSTRAP_SERVERS", "broker"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:x"),
+        ("KAFKA_PROPERTIES", "/nowhere/kafka.properties"),
+        ("KAFKA_PROPERTIES", __file__),
         ("ALLOWED_HOSTS", "https://models.example.com"),
         ("ALLOWED_HOSTS", "models.example.com:8000"),
         ("ALLOWED_HOSTS", ","),
@@ -125,6 +127,14 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(
     assert sentence.startswith(name)
     assert sentence.endswith(".")
     assert "\n" not in sentence
+
+
+def test_properties_of_kafka_come_out_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.properties"
+    file.write_text("# ours\n\nsecurity.protocol = SASL_SSL\nsasl.password=a=b,c\n")
+    env = load({"BERTH_HOME": str(tmp_path / "var"), "KAFKA_PROPERTIES": str(file)})
+    assert env.kafka_properties == {"security.protocol": "SASL_SSL", "sasl.password": "a=b,c"}
+    assert "a=b" not in repr(env)
 
 
 def test_a_short_secret_key_is_refused_in_production(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ without it. A reader ignores keys that it does not know; the seal covers them to
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from functools import cached_property
 from typing import Any
 
 import orjson
-from cryptography.exceptions import InvalidSignature as ForgedSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from berth.bundle import LARGEST_BUNDLE, BundleError, canonical
+from berth.bundle import LARGEST_BUNDLE
+from berth.feed import seals
 from berth.problems import InvalidSignature
 from berth.signature import Signature
 
@@ -75,8 +74,9 @@ class Manifest:
         is trusted as much as the portal. Raises ManifestError.
         """
         checked = parsed(document)
-        if public_key is not None:
-            _check_seal(checked, public_key)
+        if public_key is not None and not seals.holds(checked, DOMAIN, public_key):
+            detail = "The manifest was not signed by the installation's key."
+            raise ManifestError("forged", detail)
         _check(checked)
         return cls(
             **{name: checked[name] for name in (*_TEXTS, "offset")},
@@ -106,8 +106,7 @@ def sealed(document: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any
     reader would take."""
     plain = {name: value for name, value in document.items() if name != "seal"}
     _check(plain)
-    seal = base64.b64encode(key.sign(_signed_bytes(plain))).decode()
-    return {**plain, "seal": seal}
+    return seals.sealed(plain, DOMAIN, key)
 
 
 def public_key(text: str) -> Ed25519PublicKey:
@@ -127,37 +126,6 @@ def parsed(document: object) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise ManifestError("bad_manifest", "A manifest must be a JSON object.")
     return document
-
-
-def _check_seal(document: Mapping[str, Any], key: Ed25519PublicKey) -> None:
-    detail = "The manifest was not signed by the installation's key."
-    plain = {name: value for name, value in document.items() if name != "seal"}
-    try:
-        seal = base64.b64decode(str(document.get("seal")), validate=True)
-        key.verify(seal, _signed_bytes(plain))
-    except (ForgedSignature, binascii.Error, BundleError) as error:
-        raise ManifestError("forged", detail) from error
-
-
-def _signed_bytes(document: Mapping[str, Any]) -> bytes:
-    return DOMAIN + canonical(_plain(document))
-
-
-def _plain(value: object) -> object:
-    """The value with each number spelt in one way: jsonb and other programs write 1e16 as
-    10000000000000000 and 2.0 as 2, and the seal shall hold all the same."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    if abs(value) < _EXACT:
-        return int(value) if value == int(value) else value
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise BundleError("bad_manifest", "A number is too large for JSON.") from error
 
 
 def _check(document: Mapping[str, Any]) -> None:

@@ -1,0 +1,87 @@
+"""How far the relay has got: what it notes, and what others may read of it."""
+
+import time
+
+import structlog
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from portal.models import Counter
+from workers.models import RelayState
+from workers.outboxes import OUTBOXES, Outbox
+
+log = structlog.get_logger()
+BEAT_SECONDS = 5.0
+SILENT_SECONDS = 20.0  # after which the relay itself is missing
+
+
+class LeaseLost(RuntimeError):
+    """Another relay has moved a position that was ours to move."""
+
+
+class Progress:
+    """The notes of the relay that holds the lease."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, RelayState] = {}
+        self._problem, self._beat = "", 0.0
+        for outbox in OUTBOXES:
+            RelayState.objects.get_or_create(topic=outbox.topic, defaults={"at": Now()})
+
+    def begin(self, outbox: Outbox, topic_id: str) -> None:
+        """Go on where this very topic ends; one that was made anew is filled anew."""
+        state = RelayState.objects.get(topic=outbox.topic)
+        if state.topic_id != topic_id:
+            if state.topic_id:
+                log.warning("topic_is_another", topic=outbox.topic, from_position=state.position)
+            state.topic_id, state.position = topic_id, 0
+            state.save(update_fields=["topic_id", "position"])
+        self._states[outbox.topic] = state
+
+    def of(self, outbox: Outbox) -> int:
+        """The position that the topic goes up to."""
+        return self._states[outbox.topic].position
+
+    def reached(self, outbox: Outbox, position: int) -> None:
+        """The brokers have all up to `position`. Raises LeaseLost."""
+        state = self._states[outbox.topic]
+        ours = RelayState.objects.filter(
+            topic=state.topic, topic_id=state.topic_id, position=state.position
+        )
+        if not ours.update(position=position, at=Now()):
+            raise LeaseLost(f"{state.topic} is no longer at {state.position}.")
+        state.position = position
+
+    def well(self) -> None:
+        """Nothing waits. Noted now and then."""
+        if self._problem:
+            log.info("relay_works_again")
+        if self._problem or time.monotonic() - self._beat > BEAT_SECONDS:
+            self._problem, self._beat = "", time.monotonic()
+            RelayState.objects.update(problem="", since=None, at=Now())
+
+    def stuck(self, problem: str) -> None:
+        """Something holds up the lines; said once for as long as it lasts."""
+        if not self._problem:
+            log.warning("relay_is_stuck", problem=problem)
+        self._problem = problem
+        RelayState.objects.update(problem=problem, since=Coalesce(F("since"), Now()), at=Now())
+
+
+def told() -> dict[str, object] | None:
+    """For readiness and pages: how many lines wait for Kafka, what holds them up ("" if nothing
+    does) and for how many seconds. None where no Kafka is set."""
+    if not settings.ENV.kafka_bootstrap_servers:
+        return None
+    states = list(RelayState.objects.annotate(age=Now() - F("at"), held=Now() - F("since")))
+    reached = {state.topic: state.position for state in states}
+    heads = dict(Counter.objects.values_list("name", "value"))
+    waiting = sum(heads.get(o.feed, 0) - reached.get(o.topic, 0) for o in OUTBOXES)
+    age = max((state.age.total_seconds() for state in states), default=None)
+    if age is None or age > SILENT_SECONDS:
+        problem = "No relay has given a sign of life: `manage.py relay` must run."
+        return {"waiting": waiting, "problem": problem, "seconds": age}
+    problem = next((state.problem for state in states if state.problem), "")
+    held = max((state.held.total_seconds() for state in states if state.held), default=0.0)
+    return {"waiting": waiting, "problem": problem, "seconds": held}

@@ -176,7 +176,7 @@ class Reader:
             self._backoff.reset()
         self._keep(heard)
         self._learner.learn(heard)
-        if event.whole and self._told and self._spoilt is None:
+        if event.whole and self._spoilt is None:
             self._learner.forget_all_but(set(self._told))
         was, self.has_caught_up = self.has_caught_up, True
         if heard or not was or self._doubts:

@@ -133,25 +133,35 @@ class Subscriber:
         folder: Path | str,
         feed: str | None = None,
         key: str = "",
+        kafka: str | None = None,
+        kafka_properties: Mapping[str, str] | None = None,
         source: Source | None = None,
         organisation: str | None = None,
         name: str = "",
         threads: int = 1,
         verify_tls: bool | str | ssl.SSLContext = True,
     ) -> None:
-        """`feed` is the portal's address and `key` a secret key with the scope `read`; or
-        `source` is what to follow instead, and `organisation` whose models. `public_key` is
-        the installation's, as the portal shows it (base64). `folder` keeps what was fetched;
-        several processes may share it. `name` is how the portal lists this subscriber (the
-        host's name by default). `threads`: how many one prediction may use.
+        """`feed` is the portal's address and `key` a secret key with the scope `read`.
+
+        `kafka` (HOST:PORT,…) is followed instead if it is given, and `organisation` says whose
+        models; `feed` then takes reports, and gives what is too large for Kafka. It needs the
+        extra `berth[kafka]`; `kafka_properties` are librdkafka's. Or `source` is followed.
+
+        `public_key` is the installation's, as the portal shows it (base64). `folder` keeps
+        what was fetched; several processes may share it. `name` is how the portal lists this
+        subscriber (the host's name by default). `threads`: how many one prediction may use.
 
         Raises ValueError for what can't be, OSError where the folder can't be used.
         """
         portal = HttpSource(feed, key, verify_tls=verify_tls) if feed is not None else None
+        checked = _public_key(public_key)
+        if kafka is not None:
+            if organisation is None:
+                raise ValueError("Kafka tells of all organisations: say whose models, by its slug.")
+            source = _kafka(kafka, checked, portal, kafka_properties)
         followed = source or portal
         if followed is None:
-            raise ValueError("A Subscriber needs feed, the portal's address, or a source.")
-        checked = _public_key(public_key)
+            raise ValueError("A Subscriber needs feed, the portal's address, or kafka.")
         store = Store(folder, checked)
         interest = Interest("published", organisation, frozenset(models))
         self._names = tuple(models)
@@ -231,6 +241,19 @@ class Subscriber:
     @property
     def _has_all(self) -> bool:
         return all(self._loaded.knows(name) for name in self._names)
+
+
+def _kafka(
+    servers: str,
+    public_key: Ed25519PublicKey,
+    portal: HttpSource | None,
+    properties: Mapping[str, str] | None,
+) -> Source:
+    # here because only who follows Kafka has the extra
+    from berth.feed.kafka import KafkaSource
+
+    http = portal.http if portal is not None else None
+    return KafkaSource(servers, public_key, http=http, properties=properties)
 
 
 def _public_key(given: str | Ed25519PublicKey) -> Ed25519PublicKey:

@@ -137,7 +137,7 @@ def test_what_a_whole_reading_lacks_stands_no_more(
     scene.follower.close()
     later = Scene(folder, key, bundles)
     later.follower.start()
-    later.tell(whole=True)  # an empty topic proves nothing
+    later.tell()  # a reading that is not whole proves nothing
     later.tell(line(bundles[1], 2, model="bonus", version=2), whole=True)
     later.settled(("bonus", 2), ("pay", 1), ("pay", None))
     later.follower.close()

@@ -17,6 +17,7 @@ from pytest_django.fixtures import Settings
 
 from berth.feed.frames import KEYS, MARK, MODELS
 from berth.feed.manifest import Manifest
+from berth.feed.subscriber import ModelWithdrawn, Subscriber
 from berth.feed.topic import End, Record, Topic, TopicLost
 from models_hub import sealing
 from models_hub.models import Deployment
@@ -141,4 +142,13 @@ def has(broker: Broker, offset: int) -> bool:
     """Whether the line of this offset, or a newer one, is on Kafka."""
     with suppress(TopicLost):
         return any(manifest.offset >= offset for manifest in manifests(broker))
+    return False
+
+
+def is_withdrawn(subscriber: Subscriber, model: str) -> bool:
+    """Whether the application was told to serve the model no more."""
+    try:
+        subscriber.model(model)
+    except ModelWithdrawn:
+        return True
     return False

@@ -17,10 +17,10 @@ from berth.feed.frames import Frame, model_frame
 from berth.feed.kafka import KafkaSource
 from berth.feed.manifest import Manifest, sealed
 from berth.feed.sources import CaughtUp, Line
-from berth.feed.subscriber import ModelWithdrawn, Subscriber
+from berth.feed.subscriber import Subscriber
 from tests.instance import wait_for
 from tests.kafka.broker import Broker
-from tests.kafka.conftest import records
+from tests.kafka.conftest import is_withdrawn, records
 from tests.runtime.feed.lines import line, withdrawn
 from workers.kafka import Kafka
 
@@ -96,14 +96,6 @@ def state(subscriber: Subscriber) -> Any:
     return model
 
 
-def is_withdrawn(subscriber: Subscriber) -> bool:
-    try:
-        subscriber.predict("pay", [ROW])
-    except ModelWithdrawn:
-        return True
-    return False
-
-
 def until_caught_up(source: KafkaSource) -> list[Line]:
     lines = []
     for told in source.lines(0):
@@ -176,7 +168,7 @@ def test_a_tombstone_without_a_manifest_of_the_installations_means_nothing(
     wait_for(lambda: state(subscriber)["code"] == "forged", 30, "the refusal is told")
     assert version(subscriber) == 1
     feed.tell(feed.withdrawn(3))
-    wait_for(lambda: is_withdrawn(subscriber), 30, "it is withdrawn")
+    wait_for(lambda: is_withdrawn(subscriber, "pay"), 30, "it is withdrawn")
 
 
 def test_what_a_complete_topic_lacks_was_withdrawn_while_nobody_listened(
@@ -190,7 +182,7 @@ def test_what_a_complete_topic_lacks_was_withdrawn_while_nobody_listened(
     subscriber = follow()
     assert version(subscriber) == 1
     feed.tell(feed.promoted(2, 2, "bonus"))
-    wait_for(lambda: is_withdrawn(subscriber), 30, "it is withdrawn")
+    wait_for(lambda: is_withdrawn(subscriber, "pay"), 30, "it is withdrawn")
 
 
 def test_after_compaction_a_newcomer_sees_the_newest_alone(feed: Feed, follow: Follow) -> None:

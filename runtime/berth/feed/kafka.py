@@ -84,6 +84,8 @@ class KafkaSource:
                 yield CaughtUp(told.offset, whole=mark is not None and mark.complete)
             elif told.key == MARK:
                 mark = read_mark(told.value, self._topic.name, self._key)
+                if first is None and mark is not None:  # half a second before the topic's End
+                    yield CaughtUp(told.offset, mark.complete)
             elif MANIFEST not in told.headers:
                 log.warning("%s: no manifest with the record at %d", self.name, told.offset)
             else:

@@ -7,7 +7,7 @@ tell by the offset. A relay that lost its lease unawares is fenced by the next o
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 
 import structlog
@@ -44,6 +44,7 @@ class Lease:
             if not cursor.fetchone()[0]:
                 return False
             cursor.execute(f"LISTEN {CHANNEL}")
+        log.info("relay_has_the_lease")
         return True
 
     def wait(self, seconds: float) -> None:
@@ -67,11 +68,11 @@ class Relay:
         away = False
         while not self.stop.is_set():
             try:
-                with lease() as held:
+                with closing(Lease()) as held:
+                    while not (self.stop.is_set() or held.take()):
+                        self.stop.wait(LOOK_SECONDS)
                     away = False
-                    if held is not None:
-                        log.info("relay_holds_the_lease")
-                        self._hold(held)
+                    self._hold(held)
             except (*DATABASE_AWAY, DatabaseGone) as error:
                 if not away:
                     log.warning("relay_lost_the_database", error=str(error))
@@ -102,33 +103,25 @@ class Relay:
     def _follow(self, kafka: Kafka, held: Lease, progress: Progress, backoff: Backoff) -> None:
         for outbox in OUTBOXES:
             progress.begin(outbox, kafka.topic_id(outbox.topic))
-            drain(kafka, outbox, progress, anyway=True)
         while not self.stop.is_set():
+            # In turn, so that a revoked key does not wait behind a thousand models.
+            more = [step(kafka, outbox, progress) for outbox in OUTBOXES]
             backoff.reset()
-            progress.well()
-            held.wait(LOOK_SECONDS)
-            for outbox in OUTBOXES:
-                drain(kafka, outbox, progress)
+            if not any(more):
+                progress.well()
+            held.wait(0 if any(more) else LOOK_SECONDS)
 
 
-def drain(kafka: Kafka, outbox: Outbox, progress: Progress, *, anyway: bool = False) -> None:
-    """Bring all lines that wait to Kafka; ``anyway`` sets a mark even if there are none."""
-    while (rows := outbox.after(progress.of(outbox))) or anyway:
-        anyway = len(rows) == LINES  # the last mark says that this was all
+def step(kafka: Kafka, outbox: Outbox, progress: Progress) -> bool:
+    """Bring the next lines to Kafka, if any wait; whether more may."""
+    rows = outbox.after(progress.of(outbox))
+    complete = len(rows) < LINES
+    if rows or not progress.is_complete(outbox):
         position = rows[-1].position if rows else progress.of(outbox)
         frames = [frame for row in rows if (frame := outbox.frame(row)) is not None]
-        kafka.publish(outbox.topic, frames, position, complete=not anyway)
-        progress.reached(outbox, position)
-
-
-@contextmanager
-def lease() -> Iterator[Lease | None]:
-    """The lease, or None while another relay has it."""
-    one = Lease()
-    try:
-        yield one if one.take() else None
-    finally:
-        one.close()
+        kafka.publish(outbox.topic, frames, position, complete)
+        progress.reached(outbox, position, complete)
+    return not complete
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._states: dict[str, RelayState] = {}
+        self._complete: set[str] = set()
         self._problem, self._beat = "", 0.0
         for outbox in OUTBOXES:
             RelayState.objects.get_or_create(topic=outbox.topic, defaults={"at": Now()})
@@ -38,13 +39,18 @@ class Progress:
             state.topic_id, state.position = topic_id, 0
             state.save(update_fields=["topic_id", "position"])
         self._states[outbox.topic] = state
+        self._complete.discard(outbox.topic)
 
     def of(self, outbox: Outbox) -> int:
         """The position that the topic goes up to."""
         return self._states[outbox.topic].position
 
-    def reached(self, outbox: Outbox, position: int) -> None:
-        """The brokers have all up to `position`. Raises LeaseLost."""
+    def is_complete(self, outbox: Outbox) -> bool:
+        """Whether the topic's last mark, set by this relay, says that it is."""
+        return outbox.topic in self._complete
+
+    def reached(self, outbox: Outbox, position: int, complete: bool) -> None:
+        """The brokers have all up to `position`, and a mark. Raises LeaseLost."""
         state = self._states[outbox.topic]
         ours = RelayState.objects.filter(
             topic=state.topic, topic_id=state.topic_id, position=state.position
@@ -52,6 +58,10 @@ class Progress:
         if not ours.update(position=position, at=Now()):
             raise LeaseLost(f"{state.topic} is no longer at {state.position}.")
         state.position = position
+        if complete:
+            self._complete.add(outbox.topic)
+        else:
+            self._complete.discard(outbox.topic)
 
     def well(self) -> None:
         """Nothing waits. Noted now and then."""

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaException
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from berth.feed.frames import INLINE_BYTES, KEYS, MODELS, Frame, read_key
@@ -94,10 +95,10 @@ import os, signal, threading, django
 django.setup()
 from workers import relay
 reached = relay.Progress.reached
-def die(self, outbox, position):
+def die(self, outbox, *more):
     if outbox.topic == "berth.models":
         os.kill(os.getpid(), signal.SIGKILL)
-    reached(self, outbox, position)
+    reached(self, outbox, *more)
 relay.Progress.reached = die
 relay.Relay(threading.Event()).run()
 """
@@ -143,6 +144,20 @@ def test_a_relay_that_lost_its_lease_unawares_writes_nothing_any_more(
         with pytest.raises(KafkaException, match="fenced"):
             zombie.publish(MODELS, [Frame(b"acme/wages", None)], 9, complete=True)
     assert [line.offset for line in manifests(broker)] == [1]
+
+
+def test_a_relay_that_the_database_cut_off_takes_the_lease_again(
+    broker: Broker, api: Client, relaying: Relaying
+) -> None:
+    relaying()
+    promote(api, 1)
+    wait_until_told(broker, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        assert cursor.fetchall() == [(True,)]
+    promote(api, 2)
+    wait_until_told(broker, 2)
+    assert [line.offset for line in manifests(broker)] == [1, 2]
 
 
 def test_a_bundle_that_is_too_large_for_kafka_goes_by_its_address(

@@ -234,12 +234,15 @@ def _make_ready(
     certificate: dict[str, Any],
     progress: _Progress,
 ) -> None:
+    browser = sealing.put_compact(version, found.compact, found.browser)
+    # The judge asked the browser's lane; where that differs it is closed, and fails nothing.
+    in_browser = browser.get("light") or {"closed": browser.get("reason", "")}
     why = found.why_native
     version.report = {
         "stages": progress.stages,
         **found.report,
-        "certificate": certificate,
-        "architectures": sealing.architectures(len(found.onnx), why.detail if why else ""),
+        "certificate": {**certificate, "ways": {**certificate["ways"], "browser": in_browser}},
+        "architectures": sealing.architectures(browser, why.detail if why else ""),
     }
     _end(version, Version.Status.READY)
     record(system(current()), "version.sealed", version, sha256=version.bundle_sha256)

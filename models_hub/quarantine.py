@@ -20,6 +20,7 @@ from portal.uploads import Received
 
 def _in_a_version(sha256: str) -> bool:
     held = Q(sha256=sha256) | Q(sample_sha256=sha256) | Q(bundle_sha256=sha256)
+    held |= Q(report__architectures__browser__sha256=sha256)
     return Version.objects.filter(held, removal=None).exists()
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from berth import bundle
 from berth.bundle import Bundle
 from berth.signature import Signature
-from models_hub import storage
+from models_hub import compact, storage
 from models_hub.models import Version
 from portal.tenancy import current
 
@@ -30,9 +30,9 @@ def stage(name: str, detail: str, *, status: str = "done", seconds: float = 0.0)
     return {"name": name, "status": status, "detail": detail, "seconds": round(seconds, 3)}
 
 
-def architectures(onnx_bytes: int, why_native: str = "") -> dict[str, Any]:
-    """Where a pipeline can run on this installation today, and why not elsewhere. `why_native`
-    is why it has no graph, if it has none."""
+def architectures(browser: dict[str, Any], why_native: str = "") -> dict[str, Any]:
+    """Where a pipeline can run on this installation today, and why not elsewhere. `browser` is
+    what the judge found of the browser; `why_native` is why it has no graph, if it has none."""
     later = "Not available on this installation yet."
     if why_native:
         later = f"It runs natively, inside this portal's sandbox alone. {why_native}"
@@ -41,7 +41,7 @@ def architectures(onnx_bytes: int, why_native: str = "") -> dict[str, Any]:
         "dedicated": {"available": False, "reason": later},
         "published": {"available": False, "reason": later},
         "offline": {"available": True, "reason": ""},
-        "browser": {"available": False, "reason": later, "bytes": onnx_bytes},
+        "browser": browser or {"available": False, "reason": later, "bytes": 0, "lane": None},
     }
 
 
@@ -67,11 +67,34 @@ def seal(version: Version, onnx: bytes, signature: Signature, extras: dict[str, 
     return sealed
 
 
+def put_compact(version: Version, data: bytes, report: dict[str, Any]) -> dict[str, Any]:
+    """Store the browser's file of a sealed version; the report, with the file's digest and sizes.
+
+    ``data`` is empty where no lane is open.
+    """
+    if not data:
+        return report
+    about = {
+        "model": version.model.slug,
+        "version": version.number,
+        "bundle": version.bundle_sha256,
+    }
+    file = compact.stamped(data, version.signature or {}, about)
+    sizes = {"bytes": len(file), "gzip_bytes": len(compact.zipped(file))}
+    return {**report, **sizes, "sha256": storage.put_bytes(current(), file)}
+
+
 def reseal(version: Version, source: Version, signature: Signature) -> Bundle:
     """Seal ``source``'s pipeline again under a corrected signature, as ``version``."""
     before = load(current(), source.bundle_sha256)
     kept = {name: before.manifest[name] for name in _RESEALED if name in before.manifest}
-    return seal(version, before.onnx, signature, kept)
+    sealed = seal(version, before.onnx, signature, kept)
+    told = source.report.get("architectures", {})
+    browser = told.get("browser", {})
+    if digest := browser.get("sha256"):
+        again = put_compact(version, storage.read_stored(current(), digest), browser)
+        version.report = {**source.report, "architectures": {**told, "browser": again}}
+    return sealed
 
 
 def load(organisation_id: UUID, sha256: str) -> Bundle:

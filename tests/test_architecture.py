@@ -29,6 +29,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("models_hub.actions", "models_hub.inspection"),
     ("models_hub.native",),
     ("models_hub.sandbox",),
+    ("models_hub.browser",),
     ("models_hub.conversion",),
     ("models_hub.formats",),
     ("models_hub",),
@@ -111,7 +112,13 @@ def test_the_runtime_imports_nothing_of_ours_and_no_django() -> None:
 def test_the_web_process_imports_no_machine_learning_library() -> None:
     """Only onnxruntime may meet what a tenant uploaded; pickles' libraries never are loaded."""
     heavy = ("sklearn", "skl2onnx", "skops", "joblib", "pickle", "onnx", "pandas")
-    allowed = ("models_hub.conversion", "models_hub.formats", "models_hub.sandbox", "demo")
+    allowed = (
+        "models_hub.browser",
+        "models_hub.conversion",
+        "models_hub.formats",
+        "models_hub.sandbox",
+        "demo",
+    )
     for module, path in modules():
         if not module.startswith(allowed):
             roots = {name.split(".")[0] for name in imports(path)}

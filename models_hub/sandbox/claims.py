@@ -113,8 +113,9 @@ def _is_span(span: object) -> bool:
 
 
 def figures(message: dict[str, Any]) -> dict[str, Any]:
-    """The second child's result: parity, latency, golden rows."""
+    """The second child's result: parity, latency, golden rows, and what the browser may run."""
     found = {name: message.get(name) for name in ("parity", "latency", "golden")}
+    found["browser"] = message.get("browser", {})
     if not all(isinstance(part, dict) for part in found.values()):
         raise garbled("parts of it are missing")
     return found

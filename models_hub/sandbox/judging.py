@@ -11,7 +11,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from berth.signature import Signature
+from models_hub.browser.measuring import measure
 from models_hub.conversion.answers import Answers
+from models_hub.conversion.draw import draw
 from models_hub.conversion.loading import load
 from models_hub.conversion.parity import Parity, compare, judge, latency_ms, predict
 from models_hub.conversion.rows import parity_rows
@@ -40,7 +42,8 @@ def _judge(voice: Voice, arguments: dict[str, Any], given: BinaryIO, pipe: Binar
     if claim["why_native"] is None:
         _judge_graph(voice, claim, signature, arguments, _next(given))
     else:
-        _judge_native(claim, signature, _rows(claim, signature, arguments), given, pipe)
+        columns, _ = _rows(claim, signature, arguments)
+        _judge_native(claim, signature, columns, given, pipe)
 
 
 def _next(given: BinaryIO) -> bytes:
@@ -50,14 +53,23 @@ def _next(given: BinaryIO) -> bytes:
     return frame[1]
 
 
-def _rows(claim: dict[str, Any], signature: Signature, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Those of our own rows that the original answers, by the first child's word."""
+def _rows(
+    claim: dict[str, Any], signature: Signature, arguments: dict[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """Those of our own rows that the original answers, by the first child's word; and how many of
+    the last of them were drawn and so are nobody's."""
     sample = arguments["sample"]
     rows = read_sample(Path(sample), arguments["target"]).rows if sample else None
     spans = {name: (low, high) for name, (low, high) in claim["spans"].items()}
     columns = parity_rows(signature, spans, rows, arguments["seed"])
     kept = np.array(claim["kept"], dtype=np.int64)
-    return {name: values[kept] for name, values in columns.items()}
+    total, drawn = (_height(some) for some in (columns, draw(signature, spans, arguments["seed"])))
+    made = int((kept >= total - drawn).sum())
+    return {name: values[kept] for name, values in columns.items()}, made
+
+
+def _height(columns: dict[str, Any]) -> int:
+    return len(next(iter(columns.values())))
 
 
 def _judge_graph(
@@ -67,8 +79,9 @@ def _judge_graph(
     arguments: dict[str, Any],
     graph: bytes,
 ) -> None:
-    onnx = vet(graph).SerializeToString()  # ours: from here on nobody sees the first child's bytes
-    columns = _rows(claim, signature, arguments)
+    model = vet(graph)  # ours: from here on nobody sees the first child's bytes
+    onnx = model.SerializeToString()
+    columns, made = _rows(claim, signature, arguments)
     predictor = load(onnx, signature)
     got = predict(predictor, columns)
     parity = compare(_expected(claim, signature), got, columns)
@@ -78,8 +91,9 @@ def _judge_graph(
         "latency": {"p50_ms": round(latency_ms(predictor, signature, columns), 4)},
         "golden": _golden(signature, columns, got),
     }
+    browser = measure(model, signature, columns, made, got)
     voice.stage("compared", _summary(parity))
-    voice.result(figures, onnx)
+    voice.result({**figures, "browser": browser.report}, onnx, browser.data)
 
 
 def _summary(parity: Parity) -> str:

@@ -53,6 +53,9 @@ class Inspection:
     golden: dict[str, Any]
     facts: dict[str, str]
     stages: tuple[Stage, ...]
+    compact: bytes = b""
+    """The file for the applicant's browser, empty where there is none; `browser` says why."""
+    browser: dict[str, Any] = field(default_factory=dict)
     form: str = "process"
     """The sandbox's form in which the file was opened."""
     why_native: Refused | None = None
@@ -121,18 +124,18 @@ def inspect(
         # it starts now, so that its imports are done by the time it is needed
         judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
         try:
-            (told, graph), own_code = _ask(course, first), False
+            (told, (graph,)), own_code = _ask(course, first), False
         except Refused as refusal:
             if refusal.code != "own_code" or not own_code:
                 raise
             # It was not run, and names what it needs. Whatever is said from here on, the file may
             # have said: that it ran code of its own is known because we let it.
-            told, graph = _ask(course, opener(True))
-        claim, onnx = claims.claim(told), b""
+            told, (graph,) = _ask(course, opener(True))
+        claim, onnx, compact = claims.claim(told), b"", b""
         recipe = _recipe(format, claim, graph, own_code)
         if recipe is None:
             try:
-                verdict, onnx = _judged(course, judge, told, graph, claim)
+                verdict, onnx, compact = _judged(course, judge, told, graph, claim)
             except Refused as refusal:
                 told, claim = _without_graph(format, told, refusal)
                 recipe = _recipe(format, claim, b"", own_code)
@@ -150,6 +153,7 @@ def inspect(
         form=form.name,
         why_native=claim.why_native,
         recipe=recipe,
+        compact=compact,
     )
 
 
@@ -166,10 +170,10 @@ def _recipe(format: str, claim: claims.Claim, graph: bytes, own_code: bool) -> R
 
 def _judged(
     course: "_Course", judge: Child, told: dict[str, Any], graph: bytes, claim: claims.Claim
-) -> tuple[dict[str, Any], bytes]:
-    verdict, onnx = _ask(course, judge, _packed(told, graph))
+) -> tuple[dict[str, Any], bytes, bytes]:
+    verdict, (onnx, compact) = _ask(course, judge, _packed(told, graph), parts=2)
     pace = {} if claim.native_p50_ms is None else {"native_p50_ms": claim.native_p50_ms}
-    return {**verdict, "latency": {**verdict.get("latency", {}), **pace}}, onnx
+    return {**verdict, "latency": {**verdict.get("latency", {}), **pace}}, onnx, compact
 
 
 def _without_graph(
@@ -262,13 +266,15 @@ class _Course:
             raise claims.garbled("stages of it are missing")
 
 
-def _ask(course: _Course, child: Child, given: bytes = b"") -> tuple[dict[str, Any], bytes]:
-    """Let a child do its job: its result and the bytes behind it. Raises `Refused`."""
+def _ask(
+    course: _Course, child: Child, given: bytes = b"", parts: int = 1
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Let a child do its job: its result and the parts behind it. Raises `Refused`."""
     result: dict[str, Any] | None = None
-    payload: bytes | None = None
+    payloads: list[bytes] = []
     for kind, content in child.messages(given):
         if kind == frames.BYTES:
-            payload = content
+            payloads.append(content)
             continue
         message = _parsed(content)
         if message.get("event") == "refused":
@@ -277,9 +283,9 @@ def _ask(course: _Course, child: Child, given: bytes = b"") -> tuple[dict[str, A
             course.done(*claims.stage(message))
         elif message.get("event") == "result":
             result = message
-    if result is None or payload is None:
+    if result is None or len(payloads) != parts:
         raise claims.garbled("it ended without one")
-    return result, payload
+    return result, payloads
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -26,10 +26,11 @@ class Voice:
         message = {"event": "refused", "code": refusal.code, "detail": refusal.detail}
         frames.write_json(self._pipe, {**message, "figures": refusal.figures})
 
-    def result(self, result: dict[str, Any], payload: bytes = b"") -> None:
+    def result(self, result: dict[str, Any], *payloads: bytes) -> None:
         """The job is done; nothing is said after this."""
         frames.write_json(self._pipe, {"event": "result", **result})
-        frames.write_bytes(self._pipe, payload)
+        for payload in payloads:
+            frames.write_bytes(self._pipe, payload)
 
 
 def perform(job: Job, arguments: dict[str, Any], pipe: BinaryIO) -> None:

@@ -192,6 +192,9 @@ class Deployment(TenantModel):
     model = models.ForeignKey(HostedModel, on_delete=models.CASCADE, related_name="deployments")
     architecture = models.CharField(max_length=16, choices=Architecture)
     is_active = models.BooleanField(default=False)
+    in_browser = models.BooleanField(
+        default=False, help_text="may widgets give the model to the applicant's browser?"
+    )
     changed = models.DateTimeField(auto_now=True)
 
     objects: ClassVar[TenantManager["Deployment"]] = TenantManager()
@@ -201,7 +204,11 @@ class Deployment(TenantModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["model", "architecture"], name="one_deployment_per_architecture"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(in_browser=False) | models.Q(architecture="embedded"),
+                name="in_browser_is_embedded",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,6 +24,7 @@ from portal.tenancy import scope
 from predictions.answering import Question, answer
 from predictions.architectures import set_active
 from predictions.doors import get_prediction_for
+from predictions.in_browser import set_in_browser
 from predictions.limits import Bucket, Limiter
 
 LIMITER = Limiter(settings.ENV.redis_url)
@@ -133,7 +135,13 @@ class DeploymentView(ApiView):
     reads_body = True
 
     def put(self, request: Request, slug: str, architecture: str) -> Response:
-        active = request.data.get("is_active") if isinstance(request.data, dict) else None
+        body = request.data if isinstance(request.data, dict) else {}
+        active, in_browser = body.get("is_active"), body.get("in_browser")
         if not isinstance(active, bool):
             raise Invalid.field("is_active", "required", 'Send {"is_active": true} or false.')
-        return Response(set_active(self.caller, slug, architecture, active))
+        if in_browser is not None and not isinstance(in_browser, bool):
+            raise Invalid.field("in_browser", "wrong_type", "“in_browser” is true or false.")
+        with transaction.atomic():  # both or neither
+            if in_browser is not None:
+                set_in_browser(self.caller, slug, architecture, in_browser)
+            return Response(set_active(self.caller, slug, architecture, active))

@@ -22,6 +22,7 @@ from models_hub.models import Architecture, Deployment, HostedModel, Version
 from models_hub.native import NativePredictor, require_allowed
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.tenancy import DATABASE_AWAY, DATABASE_PATIENCE, scope
+from predictions.in_browser import DeviceFile, file_of
 
 log = structlog.get_logger()
 #: What answers for a version: its graph in this process, or a process of its own.
@@ -37,6 +38,8 @@ class Served:
     version_id: UUID
     bundle_sha256: str
     active: bool
+    device: DeviceFile | None = None
+    """What widgets give to the applicant's browser, where that is switched on."""
 
 
 class Engine:
@@ -112,10 +115,15 @@ def _look_up(slug: str, number: int | None) -> Served:
     if version.status != Version.Status.READY:
         raise Conflict(f"Version {version.number} is {version.status}.", code="not_ready")
     require_allowed(version)
-    active = Deployment.objects.filter(
-        model=model, architecture=Architecture.EMBEDDED, is_active=True
-    ).exists()
-    return Served(model.slug, version.number, version.pk, version.bundle_sha256, active)
+    embedded = Deployment.objects.get(model=model, architecture=Architecture.EMBEDDED)
+    return Served(
+        model.slug,
+        version.number,
+        version.pk,
+        version.bundle_sha256,
+        embedded.is_active,
+        file_of(version) if embedded.in_browser else None,
+    )
 
 
 def _load(organisation_id: UUID, served: Served) -> Answering:

@@ -273,12 +273,12 @@ def _about(value: float) -> float:
     return float(f"{value:.4g}") if abs(value) < 1000 else round(value)
 
 
-def _message(field: Field, code: str, detail: str) -> str:
-    """What to do, in a person's words; other codes keep the signature's own sentence."""
+def messages_of(field: Field) -> dict[str, str]:
+    """What to do for each code of a refusal, in a person's words."""
     closed = _is_closed(field)
     whole = field.type == "integer"
     number = "Enter a whole number, such as 12." if whole else "Enter a number, such as 12.5."
-    messages = {
+    return {
         "missing": "Choose one." if closed else "Fill this in.",
         "null": "Choose one." if closed else "Fill this in.",
         "wrong_type": number if field.type != "string" else "Enter a text.",
@@ -289,8 +289,18 @@ def _message(field: Field, code: str, detail: str) -> str:
         "outside_range": f"Enter a value {_bounds(field)}.",
         "not_finite": number,
         "inexact": "Enter a number with at most 15 digits.",
+        "not_text": "Enter a text without control characters.",
     }
-    return messages.get(code, detail)
+
+
+def _message(field: Field, code: str, detail: str) -> str:
+    """What to do; codes that we don't know keep the signature's own sentence."""
+    return messages_of(field).get(code, detail)
+
+
+def written_choices(field: Field) -> list[str] | None:
+    """What the choices are as text in the form, in order; None where the value is written."""
+    return [_written(choice) for choice in field.choices or ()] if _is_closed(field) else None
 
 
 def _bounds(field: Field) -> str:

@@ -126,6 +126,8 @@ OPEN = {
     "invitation",
     "applicant",
     "widget-loader",
+    "widget-file",
+    "widget-engine",
     "demo-careers",
     "openapi",
     "docs",

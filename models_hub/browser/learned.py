@@ -179,9 +179,8 @@ def _one_hot(reader: Reader, node: Node) -> int:
 
 
 def _extractor(reader: Reader, node: Node) -> int:
-    places = np.ravel(reader.known(node, 1))
-    value, at = reader.value(node.inputs[0]), reader.draft.constant(places)
-    return reader.draft.node("Gather", value, at, axis=-1)
+    value, at = (reader.value(name) for name in node.inputs)
+    return reader.draft.node("Gather", value, reader.draft.node("Reshape", at, shape=[-1]), axis=-1)
 
 
 def _vectorizer(reader: Reader, node: Node) -> int:

@@ -110,7 +110,13 @@ MODELS: dict[str, dict[str, Operation]] = {
         "put": operation(
             "setDeployment", "Models", "publish", "Switch an architecture on or off",
             {"200": answer("The deployment.", ref("Deployment"))}, 400, 404, 409, 413, 415, 422,
-            body=as_json(record({"is_active": yes_or_no()}), example={"is_active": True}),
+            body=as_json(
+                record({"is_active": yes_or_no(),
+                        "in_browser": yes_or_no("Of embedded alone: widgets let the applicant's "
+                                                "device answer; the model's file is public then.")},
+                       "in_browser"),
+                example={"is_active": True, "in_browser": True},
+            ),
         ),
     },
 }  # fmt: skip

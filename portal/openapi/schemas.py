@@ -89,6 +89,31 @@ _EDITABLE = [
     "enforced",
 ]
 _OFFER = {"available": yes_or_no(), "reason": text("Why not, where it is not.")}
+_BROWSER = record(
+    {
+        **_OFFER,
+        "bytes": whole("Of the file that a page loads."),
+        "gzip_bytes": whole("The same as it goes over the wire."),
+        "sha256": text("The file's digest."),
+        "lane": or_null(text("What runs it there.", enum=["light", "heavy"])),
+        "light": record(
+            {
+                "rows": whole("Compared with the server's answers."),
+                "worst": number("The largest difference, relative."),
+                "mismatches": whole(),
+                "closed": text("Why the light lane is not used."),
+            },
+            "rows",
+            "worst",
+            "mismatches",
+            "closed",
+        ),
+    },
+    "gzip_bytes",
+    "sha256",
+    "lane",
+    "light",
+)
 
 SCHEMAS: dict[str, Schema] = {
     "Problem": record(
@@ -205,7 +230,7 @@ SCHEMAS: dict[str, Schema] = {
             "architectures": record(
                 {
                     **{name: record(_OFFER) for name in ARCHITECTURES},
-                    "browser": record({**_OFFER, "bytes": whole()}),
+                    "browser": _BROWSER,
                 }
             ),
         },
@@ -233,6 +258,7 @@ SCHEMAS: dict[str, Schema] = {
             "architecture": text(enum=ARCHITECTURES),
             "is_active": yes_or_no(),
             "available": yes_or_no("Whether this installation offers it."),
+            "in_browser": yes_or_no("Whether widgets let the applicant's device answer."),
             "status": text("How it stands, in a sentence."),
         }
     ),

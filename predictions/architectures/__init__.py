@@ -71,6 +71,7 @@ def deployment_json(deployment: Deployment) -> dict[str, Any]:
         "architecture": deployment.architecture,
         "is_active": deployment.is_active,
         "available": architecture.available,
+        "in_browser": deployment.in_browser,
         "status": status.sentence,
     }
 

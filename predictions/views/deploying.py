@@ -10,10 +10,12 @@ from django.shortcuts import redirect
 
 from models_hub.doors import deployments_of, get_model_for
 from models_hub.models import Deployment
+from models_hub.views.figures import scientific
 from models_hub.views.frame import Chip, show
 from portal.errors import Conflict, Invalid
 from portal.pages import PageRequest, address, deed, page
 from predictions.architectures import ARCHITECTURES, Architecture, set_active
+from predictions.in_browser import set_in_browser
 from predictions.snippets import Snippet
 
 _WAYS = {"live": ("embedded", "dedicated", "published"), "batch": ("offline",)}
@@ -52,6 +54,8 @@ def deploy(request: PageRequest, slug: str) -> HttpResponse:
         "deploy",
         offers=offers,
         browser=browser,
+        worst=scientific(browser.get("light", {}).get("worst", 0.0)),
+        embedded=deployments["embedded"],
         latency=report.get("latency", {}).get("p50_ms"),
     )
 
@@ -79,7 +83,10 @@ def _offer(
 
 @deed
 def deployment(request: PageRequest, slug: str, architecture: str) -> HttpResponse:
-    """Activate (``is_active=1``) or retire (``is_active=0``) the model there."""
+    """Activate (``is_active=1``) or retire (``is_active=0``) the model there; ``in_browser=1`` or
+    ``0`` says whether the applicant's browser answers."""
+    if "in_browser" in request.POST:
+        return _in_browser(request, slug, architecture)
     wanted = request.POST.get("is_active", "")
     if wanted not in ("0", "1"):
         raise Invalid.field("is_active", "required", "Say is_active=1 or is_active=0.")
@@ -90,4 +97,16 @@ def deployment(request: PageRequest, slug: str, architecture: str) -> HttpRespon
     else:
         title = ARCHITECTURES[architecture].title
         messages.success(request, f"{title}: {'active' if wanted == '1' else 'switched off'}.")
+    return redirect("deploy", slug)
+
+
+def _in_browser(request: PageRequest, slug: str, architecture: str) -> HttpResponse:
+    on = request.POST["in_browser"] == "1"
+    try:
+        set_in_browser(request.caller, slug, architecture, on)
+    except Conflict as conflict:
+        messages.error(request, conflict.detail)
+    else:
+        said = "widgets compute on the applicant’s device from now on." if on else "switched off."
+        messages.success(request, f"In the applicant’s browser: {said}")
     return redirect("deploy", slug)

@@ -118,11 +118,12 @@ def _doubts(signature: Signature, warnings: Sequence[Mapping[str, str]]) -> list
     for warning in warnings:
         token = warning["pointer"].rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if field := known.get(token):
-            sentences.append(_doubt(field, warning["code"]))
+            sentences.append(doubt_of(field, warning["code"]))
     return sentences
 
 
-def _doubt(field: Field, code: str) -> str:
+def doubt_of(field: Field, code: str) -> str:
+    """What to say of a value outside what the model was trained on; `code` as warnings have it."""
     low, high = field.minimum, field.maximum
     if code == "outside_range" and low is not None and high is not None:
         return f"{label_of(field)}: the model learned from {spoken(low)} to {spoken(high)}."

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from predictions.forms import FormFields
+from predictions.widget.device import OnDevice
 from predictions.widget.estimate import Estimate
 from predictions.widget.facts import WidgetFacts, made_on
 
@@ -29,15 +30,18 @@ class Closed(Exception):
         self.text = text
 
 
-def framed_by(origins: tuple[str, ...], view: View[P]) -> View[P]:
-    """The view under the page's policy: nothing from elsewhere, in no frame but the sites' own."""
+def framed_by(origins: tuple[str, ...], view: View[P], device: OnDevice | None = None) -> View[P]:
+    """The view under the page's policy: nothing from elsewhere, in no frame but the sites' own.
+
+    Where the applicant's device answers, the page can reach the model's file and nothing else.
+    """
     policy = {
         "default-src": [NONE],
-        "script-src": [SELF],
+        "script-src": [SELF, *(device.engines if device else ())],
         "style-src": [SELF],
         "img-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
+        "connect-src": list(device.reached) if device else [SELF],
+        "form-action": [NONE if device and device.alone else SELF],
         "base-uri": [NONE],
         "frame-ancestors": [SELF, *origins],
     }
@@ -49,14 +53,17 @@ def form_page(
     widget: WidgetFacts,
     fields: FormFields,
     *,
+    device: OnDevice | None = None,
     estimate: Estimate | None = None,
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
     """The form, with its answer or why there is none."""
-    version = estimate and estimate.version
+    version = estimate.version if estimate else device and device.version
     context = {
         "fields": fields,
+        "device": device,
+        "shape": device and device.shape(widget),
         "estimate": estimate,
         "made": made_on(widget.organisation_id, widget.model, version) if version else None,
         "notice": notice,

@@ -3,11 +3,14 @@
 from django.urls import path
 
 from predictions.widget import portal_views
-from predictions.widget.loader import loader
+from predictions.widget.device import model_file
+from predictions.widget.loader import ENGINE, engine, loader
 from predictions.widget.views import applicant
 
 urlpatterns = [
     path("w/<str:key>", applicant, name="applicant"),
+    path("w/<str:key>/bundle/<str:sha256>.berth", model_file, name="widget-file"),
+    path(f"widget/{ENGINE}/<str:name>", engine, name="widget-engine"),
     path("widget/v1.js", loader, name="widget-loader"),
     path("widgets", portal_views.widgets, name="widgets"),
     path("widgets/new", portal_views.widget_new, name="widget-new"),

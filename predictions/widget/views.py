@@ -21,10 +21,11 @@ from berth.signature import Signature
 from portal.errors import BerthError, Conflict, Invalid, NotFound, RateLimited, TooLarge
 from portal.middleware import client_address
 from predictions.answering import Question, answer
-from predictions.engine import ENGINE
+from predictions.engine import ENGINE, Served
 from predictions.forms import FormFields, explain, parse
 from predictions.limits import Bucket, Limiter
 from predictions.origins import origin_of
+from predictions.widget.device import ALONE, OnDevice, on_device
 from predictions.widget.estimate import Estimate, estimate_of
 from predictions.widget.facts import WIDGETS, WidgetFacts, stamp_seen
 from predictions.widget.rendering import (
@@ -56,19 +57,22 @@ def applicant(request: HttpRequest, key: str) -> HttpResponseBase:
         return framed_by((), closed_page)(request, Closed(404, "There is no form here", text))
     except BerthError as error:
         return framed_by((), closed_page)(request, Closed(error.status, error.title, _LATER))
-    return framed_by(widget.origins, _shown)(request, widget)
-
-
-def _shown(request: HttpRequest, widget: WidgetFacts) -> HttpResponse:
     try:
-        signature = _signature(widget)
+        served, signature = _served(widget)
     except Closed as closed:
-        return closed_page(request, closed, widget)
+        return framed_by(widget.origins, closed_page)(request, closed, widget)
+    device = on_device(request, widget, served, signature)
+    return framed_by(widget.origins, _shown, device)(request, widget, signature, device)
+
+
+def _shown(
+    request: HttpRequest, widget: WidgetFacts, signature: Signature, device: OnDevice | None
+) -> HttpResponse:
     if request.method == "POST":
-        return _answered(request, widget, signature)
+        return _answered(request, widget, signature, device)
     if is_embedded(request) and not widget.seen and _embedder(request) in widget.origins:
         stamp_seen(widget)
-    return form_page(request, widget, FormFields(signature))
+    return form_page(request, widget, FormFields(signature), device=device)
 
 
 def _embedder(request: HttpRequest) -> str:
@@ -76,24 +80,28 @@ def _embedder(request: HttpRequest) -> str:
     return origin_of(request.headers.get("Referer", ""))
 
 
-def _signature(widget: WidgetFacts) -> Signature:
-    """What the live version asks for. Raises Closed while nothing can answer."""
+def _served(widget: WidgetFacts) -> tuple[Served, Signature]:
+    """The live version, and what it asks for. Raises Closed while nothing can answer."""
     if not widget.model:
         raise Closed(503, _NOT_READY, "It is not connected to a model yet.")
     try:
         served = ENGINE.find(widget.organisation_id, widget.model)
-        if not served.active:
+        if not served.active and not served.device:
             raise Closed(503, "This form is paused", "It does not answer at the moment.")
-        return ENGINE.signature(widget.organisation_id, served)
+        return served, ENGINE.signature(widget.organisation_id, served)
     except (NotFound, Conflict) as error:
         raise Closed(503, _NOT_READY, "Its model has no version that answers yet.") from error
     except BerthError as error:
         raise Closed(503, error.title, _LATER) from error
 
 
-def _answered(request: HttpRequest, widget: WidgetFacts, signature: Signature) -> HttpResponse:
+def _answered(
+    request: HttpRequest, widget: WidgetFacts, signature: Signature, device: OnDevice | None
+) -> HttpResponse:
     estimate = None
     try:
+        if device and device.alone:
+            raise Conflict(ALONE)
         _check_size(request)
         _take_call(request, widget)
         instance, errors = parse(signature, request.POST)
@@ -106,9 +114,10 @@ def _answered(request: HttpRequest, widget: WidgetFacts, signature: Signature) -
     except Invalid as refusal:
         errors = explain(signature, refusal.errors) or {"": refusal.detail}
     except BerthError as error:
-        return _refused(request, widget, signature, error)
+        return _refused(request, widget, signature, error, device)
     fields = FormFields(signature, request.POST, errors)
-    return form_page(request, widget, fields, estimate=estimate, status=422 if errors else 200)
+    status = 422 if errors else 200
+    return form_page(request, widget, fields, device=device, estimate=estimate, status=status)
 
 
 def _check_size(request: HttpRequest) -> None:
@@ -144,7 +153,11 @@ def _estimate(widget: WidgetFacts, instance: Mapping[str, Any]) -> Estimate:
 
 
 def _refused(
-    request: HttpRequest, widget: WidgetFacts, signature: Signature, error: BerthError
+    request: HttpRequest,
+    widget: WidgetFacts,
+    signature: Signature,
+    error: BerthError,
+    device: OnDevice | None,
 ) -> HttpResponse:
     """The form again, with what was written and why there is no answer."""
     notice = "There is no answer just now. What you wrote is still here: try again in a minute."
@@ -152,11 +165,11 @@ def _refused(
         seconds = error.headers["Retry-After"]
         wait = "a second" if seconds == "1" else f"{seconds} seconds"
         notice = f"The form was sent very often. Wait {wait}, then send it again."
-    if isinstance(error, TooLarge):
+    if isinstance(error, TooLarge) or error.detail == ALONE:
         notice = error.detail
     sent = QueryDict() if isinstance(error, TooLarge) else request.POST
     fields = FormFields(signature, sent)
-    response = form_page(request, widget, fields, notice=notice, status=error.status)
+    response = form_page(request, widget, fields, device=device, notice=notice, status=error.status)
     for name, value in error.headers.items():
         response[name] = value
     return response

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Sequence
 
+import pytest
 from sklearn.linear_model import LinearRegression
 
 from berth.field import Field
 from berth.signature import Output, Signature
+from models_hub.browser import measuring
+from models_hub.browser.drafting import NotInLane
 from portal import tenancy
 from portal.access import system
 from portal.actions import create_organisation
 from predictions.actions import WidgetSettings, create_widget, update_widget
+from predictions.in_browser import set_in_browser
 from tests.runtime.conftest import trained
 from tests.workers.conftest import publish
 
@@ -20,6 +24,30 @@ QUESTIONS = (
     Field("region", "string", choices=("east", "north", "west"), enforced=frozenset({"choices"})),
 )
 WAGE = Signature(QUESTIONS, Output("wage", "regression", unit="EUR per year"))
+
+
+def seed_device_widget(slug: str, owner: str, password: str, origins: Sequence[str]) -> None:
+    """As `seed_widget`, and what applicants type is computed on their own device: a second model,
+    of the same answers, in each lane."""
+    organisation = create_organisation(slug, "Acme", owner, password)
+    pays = trained(LinearRegression(), lambda f: 30_000 + 1_000 * f.experience + 100 * f.education)
+    caller, keys = system(organisation.pk), {}
+    for lane in ("light", "heavy"):
+        with pytest.MonkeyPatch.context() as patch:
+            if lane == "heavy":
+                patch.setattr(measuring, "compile", _closed)
+            publish(organisation, lane, pays, WAGE, for_browsers=True)
+        with tenancy.scope(organisation.pk):
+            set_in_browser(caller, lane, "embedded", True)
+            keys[lane] = create_widget(caller, f"Careers page {lane}", lane).key_id
+            title = "What could you earn?"
+            settings = WidgetSettings(model=lane, title=title, origins=origins)
+            update_widget(caller, keys[lane], settings)
+    print(json.dumps(keys))
+
+
+def _closed(*_: object) -> bytes:
+    raise NotInLane("closed for a test")
 
 
 def seed_widget(slug: str, owner: str, password: str, origins: Sequence[str]) -> None:

@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from berth.predictor import Predictor
-from models_hub import inspection, sandbox, sealing
-from models_hub.conversion.parity import Answers
+from models_hub import compact, inspection, sandbox, sealing, storage
+from models_hub.conversion.answers import Answers
 from models_hub.formats import Refused
 from models_hub.models import Version
 from portal import tenancy, uploads
@@ -119,7 +119,14 @@ def test_a_skops_file_with_a_sample_becomes_a_sealed_version(
     assert report["parity"]["mismatches"] == 0
     assert report["latency"]["p50_ms"] > 0
     assert report["architectures"]["embedded"] == {"available": True, "reason": ""}
-    assert report["architectures"]["browser"].keys() == {"available", "reason", "bytes"}
+    browser = report["architectures"]["browser"]
+    assert (browser["available"], browser["lane"], browser["light"]["mismatches"]) == (
+        True,
+        "light",
+        0,
+    )
+    assert browser["light"]["rows"] >= 2_000
+    assert browser["light"]["worst"] <= 1e-5
     names = [field["name"] for field in version["signature"]["inputs"]]
     assert names == ["education", "experience", "city", "level"]
     assert version["signature"]["output"]["name"] == "wage"
@@ -128,6 +135,9 @@ def test_a_skops_file_with_a_sample_becomes_a_sealed_version(
     assert bundle.signature.to_json() == version["signature"]
     assert bundle.manifest["upload_sha256"] == version["sha256"]
     assert Predictor(bundle).verify_golden() > 0
+    file, _ = compact.unpack(storage.read_stored(cast.acme.pk, browser["sha256"]))
+    assert file["about"] == {"model": "wages", "version": 1, "bundle": bundle.sha256}
+    assert file["signature"] == version["signature"]
 
     api.post(f"{VERSIONS}/1/promote")
     rows = trained.instances(5)

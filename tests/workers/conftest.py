@@ -17,6 +17,7 @@ from models_hub.models import Version
 from portal import tenancy
 from portal.access import system
 from portal.models import Organisation
+from tests import compacts
 from tests.cast import Cast
 from tests.runtime.conftest import INPUTS, REGRESSION, converted, people, trained
 from workers import batch
@@ -38,9 +39,14 @@ def classifier() -> Pipeline:
 
 
 def publish(
-    organisation: Organisation, slug: str, pipeline: Pipeline, signature: Signature = REGRESSION
+    organisation: Organisation,
+    slug: str,
+    pipeline: Pipeline,
+    signature: Signature = REGRESSION,
+    *,
+    for_browsers: bool = False,
 ) -> Version:
-    """A model whose first version is sealed and live."""
+    """A model whose first version is sealed and live; `for_browsers` as the judge measures it."""
     caller = system(organisation.pk)
     with tenancy.scope(organisation.pk):
         model = create_model(caller, slug, slug.title())
@@ -56,6 +62,10 @@ def publish(
             created_by="test",
         )
         sealing.seal(version, converted(pipeline), signature, {"golden": {}})
+        if for_browsers:
+            found = compacts.measured(converted(pipeline), signature)
+            browser = sealing.put_compact(version, found.data, found.report)
+            version.report = {"architectures": {"browser": browser}}
         version.save(force_insert=True)
         promote(caller, slug, 1)
     return version

@@ -288,7 +288,7 @@ function trees([x, feature, threshold, other, weights, roots, targets, base, mod
 
 const OPERATORS = {
   Abs: one(Math.abs), Neg: one((v) => -v), Exp: one(Math.exp), Log: one(Math.log), Sqrt: one(Math.sqrt),
-  Sign: one((v) => (v > 0) - (v < 0)), Floor: one(Math.floor), Ceil: one(Math.ceil), Round: one(round),
+  Sign: one(Math.sign), Floor: one(Math.floor), Ceil: one(Math.ceil), Round: one(round),
   Sin: one(Math.sin), Cos: one(Math.cos), Tan: one(Math.tan), Sinh: one(Math.sinh), Cosh: one(Math.cosh), Tanh: one(Math.tanh),
   Reciprocal: one((v) => 1 / v), Sigmoid: one((v) => 1 / (1 + Math.exp(-v))), Relu: one((v) => Math.max(v, 0)),
   Not: one((v) => !v), IsNaN: one((v) => v !== v, "b"), IsInf: one((v) => Math.abs(v) === Infinity, "b"),

@@ -1,11 +1,10 @@
 /* The applicant's form, better: it answers in its place, without a new page.
    form[data-ask] is sent by fetch; what bears data-region is swapped out of the page that comes back.
    Says on the document: berth:submit, berth:result (detail: the answer), berth:error (detail: status, reason). */
+import { changed, region, report, say, tell } from "./telling.js";
+
 const PATIENCE = 8000;
 const REGIONS = ["problems", "fields", "notice", "result"];
-
-const region = (page, name) => page.querySelector(`[data-region="${name}"]`);
-const say = (name, detail) => document.dispatchEvent(new CustomEvent(`berth:${name}`, { detail }));
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -14,12 +13,7 @@ document.addEventListener("submit", (event) => {
   if (form.ariaBusy !== "true") ask(form);
 });
 
-document.addEventListener("input", (event) => {
-  const answer = document.querySelector(".estimate");
-  if (!answer || !event.target.closest("[data-ask]")) return;
-  answer.dataset.changed = "";
-  answer.querySelector("[data-stale]").hidden = false;
-});
+document.addEventListener("input", (event) => event.target.closest("[data-ask]") && changed());
 
 async function ask(form) {
   form.ariaBusy = "true";
@@ -52,24 +46,4 @@ function show(page, status) {
   }
   document.title = page.title;
   report(status);
-}
-
-function report(status) {
-  const answer = document.querySelector(".estimate");
-  if (answer) {
-    answer.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
-    return say("result", JSON.parse(answer.dataset.event));
-  }
-  document.querySelector(".errors")?.focus();
-  return say("error", { status, reason: status === 422 ? "invalid" : status === 429 ? "limited" : "unavailable" });
-}
-
-function tell(reason) {
-  const notice = document.createElement("div");
-  notice.className = "notice warn";
-  const text = document.createElement("div");
-  text.append(document.querySelector(`template[data-message="${reason}"]`).content.cloneNode(true));
-  notice.append(text);
-  region(document, "notice").replaceChildren(notice);
-  say("error", { status: 0, reason });
 }

@@ -20,7 +20,8 @@ from berth.signature import Signature
 from models_hub import compact
 from models_hub.browser.compiler import compile
 from models_hub.browser.drafting import NotInLane
-from models_hub.conversion.parity import MIN_ROWS, TOLERANCE, Answers, compare
+from models_hub.conversion.answers import Answers
+from models_hub.conversion.parity import MIN_ROWS, TOLERANCE, compare
 
 LIGHT_JS = Path(__file__).parents[1] / "static" / "berth" / "widget" / "light.js"
 MEMORY = 1 << 30  # bytes that the engine may take

@@ -27,9 +27,9 @@ from models_hub import compact
 from models_hub.browser import measuring
 from models_hub.browser.compiler import compile
 from models_hub.browser.drafting import NotInLane
+from models_hub.conversion.answers import Answers
 from models_hub.conversion.convert import convert
 from models_hub.conversion.loading import load
-from models_hub.conversion.parity import Answers
 from models_hub.conversion.rows import parity_rows
 from models_hub.formats.onnx_vetting import vet
 from tests import compacts

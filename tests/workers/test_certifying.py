@@ -9,7 +9,7 @@ import pytest
 
 from berth import bundle
 from models_hub import sealing
-from models_hub.conversion.parity import Answers
+from models_hub.conversion.answers import Answers
 from portal.errors import Unavailable
 from tests import pipelines
 from tests.cast import Cast

@@ -18,8 +18,9 @@ import structlog
 from berth.bundle import Bundle
 from berth.predictor import Predictor
 from berth.signature import MISSING_STRING, Field, Signature
+from models_hub.conversion.answers import Answers
 from models_hub.conversion.draw import draw
-from models_hub.conversion.parity import Answers, Columns, compare, predict
+from models_hub.conversion.parity import Columns, compare, predict
 from models_hub.native import NativePredictor
 from portal.errors import Unavailable
 from workers.certifying.ways import WAYS, Candidate, Rows, Way

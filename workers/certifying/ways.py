@@ -12,7 +12,7 @@ import orjson
 
 from berth.bundle import Bundle
 from berth.signature import Signature
-from models_hub.conversion.parity import Answers
+from models_hub.conversion.answers import Answers
 from models_hub.native import NativePredictor
 from predictions.answering import outputs
 from predictions.engine import Answering

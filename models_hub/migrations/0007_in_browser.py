@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models_hub", "0005_removal")]
+    dependencies = [("models_hub", "0006_feed")]
 
     operations = [
         migrations.AddField(

@@ -31,7 +31,7 @@ FIGURES = {
 
 
 def report(**certificate: Any) -> dict[str, Any]:
-    architectures = sealing.architectures(48_000)
+    architectures = sealing.architectures({})
     return {"certificate": FIGURES | certificate, "architectures": architectures}
 
 

@@ -17,5 +17,5 @@ def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:
         Voice(pipe).refuse(Refused("parity_failed", "One of 2000 rows is off.", figures))
         return
     signature = Signature.from_json(claim["signature"])
-    rows = judging._rows(claim, signature, arguments)
+    rows, _ = judging._rows(claim, signature, arguments)
     judging._judge_native(claim, signature, rows, given, pipe)

@@ -32,6 +32,8 @@ def listed(items: Schema, description: str = "") -> Schema:
 
 def or_null(schema: Schema) -> Schema:
     """The schema, or null."""
+    if "enum" in schema:
+        schema = {**schema, "enum": [*schema["enum"], None]}
     if "type" in schema:
         return {**schema, "type": [schema["type"], "null"]}
     return {"anyOf": [schema, {"type": "null"}]}
@@ -114,6 +116,19 @@ _BROWSER = record(
     "lane",
     "light",
 )
+
+_FIGURES = {
+    "rows": whole("Compared, where they are fewer."),
+    "worst": number("The largest difference: relative, or of a probability."),
+    "mismatches": whole("Rows that differ by more than the tolerance."),
+    "rows_per_second": whole("A thousand rows at a time, on one processor."),
+    "calls": whole("Of one row, that were measured."),
+    "p50_ms": number("Of one row, without the network."),
+    "p99_ms": number("The 99th percentile."),
+    "failed": text("Why it does not answer."),
+    "closed": text("Why it is not offered."),
+}
+_WAY = record(_FIGURES, *_FIGURES)
 
 SCHEMAS: dict[str, Schema] = {
     "Problem": record(
@@ -227,6 +242,14 @@ SCHEMAS: dict[str, Schema] = {
                 description="What the file was opened in; see docs/sandbox.md.",
             ),
             "facts": {"type": "object", "description": "What the file says about itself."},
+            "certificate": record(
+                {
+                    "rows": whole("Drawn from the signature, and answered each way."),
+                    "passed": yes_or_no("Whether it can be promoted."),
+                    "ways": {"type": "object", "additionalProperties": _WAY},
+                },
+                description="The ways of deployment beside each other.",
+            ),
             "architectures": record(
                 {
                     **{name: record(_OFFER) for name in ARCHITECTURES},
@@ -241,12 +264,21 @@ SCHEMAS: dict[str, Schema] = {
         "own_code",
         "sandbox",
         "facts",
+        "certificate",
         "architectures",
     ),
     "Stage": record(
         {
             "name": text(
-                enum=["received", "inspected", "signature", "converted", "compared", "sealed"]
+                enum=[
+                    "received",
+                    "inspected",
+                    "signature",
+                    "converted",
+                    "compared",
+                    "sealed",
+                    "certified",
+                ]
             ),
             "status": text(enum=["running", "done", "failed"]),
             "detail": text(),

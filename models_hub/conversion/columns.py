@@ -9,7 +9,7 @@ import numpy as np
 from berth.signature import FieldType
 from models_hub.conversion.frames import frame_categories
 from models_hub.conversion.missing import is_missing
-from models_hub.conversion.trace import WRAPPED, Visit, trace
+from models_hub.conversion.trace import WRAPPED, Visit, is_catboost, trace
 from models_hub.formats.refusal import Refused
 
 #: What takes a list of texts, not a table.
@@ -77,14 +77,23 @@ def columns_of(estimator: Any, sample_names: Sequence[str] | None) -> Columns:
 def _feature_names(estimator: Any) -> list[str] | None:
     for part in _outside_in(estimator):
         names = getattr(part, "feature_names_in_", None)
+        if names is None and is_catboost(part):
+            names = _named_by_catboost(part)
         if names is not None:
             return [str(name) for name in names]
     return None
 
 
+def _named_by_catboost(model: Any) -> list[str] | None:
+    """CatBoost counts the columns of an array and calls them so."""
+    names = list(model.feature_names_)
+    return None if names == [str(place) for place in range(len(names))] else names
+
+
 def _width(estimator: Any) -> int:
     for part in _outside_in(estimator):
-        width = getattr(part, "n_features_in_", None)
+        width = len(part.feature_names_) if is_catboost(part) else None
+        width = getattr(part, "n_features_in_", None) if width is None else width
         if width is not None:
             return int(width)
     if hasattr(_outside_in(estimator)[-1], "X_thresholds_"):  # an IsotonicRegression
@@ -155,4 +164,6 @@ def _reads_text(visit: Visit) -> bool:
     step, name = visit.step, type(visit.step).__name__
     if name == "SimpleImputer":
         return isinstance(step.statistics_[visit.index], str)
+    if is_catboost(step):
+        return visit.index in (*step._get_cat_feature_indices(), *step._get_text_feature_indices())
     return name in WORDS

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 
-@lru_cache(maxsize=8)
 def frame_categories(step: Any) -> dict[int, list[Any]]:
     """The categories of each categorical column, by its place; none for other estimators."""
     library = type(step).__module__.partition(".")[0]
@@ -22,6 +21,7 @@ def frame_categories(step: Any) -> dict[int, list[Any]]:
     return {}
 
 
+@lru_cache(maxsize=8)
 def _lightgbm(booster: Any) -> dict[int, list[Any]]:
     """Without places that fit, none: somebody else named further columns categorical."""
     known = booster.pandas_categorical or []
@@ -31,6 +31,7 @@ def _lightgbm(booster: Any) -> dict[int, list[Any]]:
     return dict(zip(sorted(places), known, strict=True)) if len(places) == len(known) else {}
 
 
+@lru_cache(maxsize=8)
 def _xgboost(booster: Any) -> dict[int, list[Any]]:
     learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
     booster = learner["gradient_booster"]

@@ -129,6 +129,8 @@ def _classified(estimator: Any, given: Any, *, brief: bool) -> Answers:
         chances = np.asarray(estimator.predict_proba(given), dtype=float)
         return Answers(estimator.classes_[chances.argmax(axis=1)], chances)
     labels = np.asarray(estimator.predict(given))
+    if labels.ndim == 2 and labels.shape[1] == 1:  # CatBoost's of more than two
+        labels = labels[:, 0]
     if labels.ndim > 1:
         raise Refused("several_targets", "The model predicts several labels at once.")
     if not hasattr(estimator, "predict_proba"):

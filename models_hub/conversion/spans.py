@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from models_hub.conversion.columns import Column
-from models_hub.conversion.trace import Visit
+from models_hub.conversion.trace import Visit, is_catboost
 
 Span = tuple[float, float]
 
 UNKNOWN: Span = (0.0, 10.0)
 WIDTH = 3.0  # standard deviations
+HUGE = 1e38  # CatBoost's border between missing values and all others
 
 
 def span_of(column: Column) -> Span:
@@ -61,6 +62,8 @@ def _values(visit: Visit) -> Iterable[float]:
     if isinstance(getattr(step, "_fit_X", None), np.ndarray):
         known = step._fit_X[~np.isnan(step._fit_X[:, index]), index]
         return (known.min(), known.max()) if len(known) else ()
+    if is_catboost(step):
+        return [cut for cut in step.get_borders().get(index, ()) if abs(cut) < HUGE]
     return _thresholds(step, index)
 
 

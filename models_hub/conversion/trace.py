@@ -116,9 +116,14 @@ class _Tracer:
         return _after(step, lanes)
 
 
+def is_catboost(step: Any) -> bool:
+    """A model of CatBoost's, which forgets some of scikit-learn's attributes when it is saved."""
+    return type(step).__module__.partition(".")[0] == "catboost"
+
+
 def _as_many(step: Any, lanes: Lanes) -> Lanes:
     """The lanes, or as many unknown ones as the step takes if the number does not fit."""
-    width = getattr(step, "n_features_in_", len(lanes))
+    width = len(lanes) if is_catboost(step) else getattr(step, "n_features_in_", len(lanes))
     return lanes if len(lanes) == width else [None] * width
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -160,7 +161,7 @@ def logs(model: Any) -> TransformedTargetRegressor:
 
 def ordinal_table(unknown: float = np.nan) -> ColumnTransformer:
     return ColumnTransformer(
-        [("t", ordinals(unknown), TEXTS), ("j", "drop", ["job"])], remainder="passthrough"
+        [("t", ordinals(unknown), TEXTS), ("j", "drop", ["job", "remote"])], remainder="passthrough"
     )
 
 
@@ -180,6 +181,7 @@ def columns_by(*pairs: Any) -> Pipeline:
     return make_pipeline(make_column_transformer(*pairs), lin.Ridge())
 
 
+CATBOOST: dict[str, Any] = {"iterations": 20, "verbose": 0, "allow_writing_files": False}
 PENALTIES = {"ridge__alpha": [0.1, 1.0]}
 REGRESSIONS: dict[str, Callable[[], Any]] = {
     "lasso": lambda: usual(lin.LassoCV(cv=3)),
@@ -318,6 +320,10 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
         StandardScaler(),
         SVR(C=100),
     ),
+    "catboost": lambda: logs(usual(catboost.CatBoostRegressor(**CATBOOST))),
+    "catboost with gaps": lambda: scores(
+        catboost.CatBoostRegressor(nan_mode="Max", loss_function="Poisson", **CATBOOST)
+    ),
     "donors of scores": lambda: scores(
         KNNImputer(n_neighbors=3, add_indicator=True), trees(ens.RandomForestRegressor)
     ),
@@ -387,12 +393,17 @@ CLASSIFICATIONS: dict[str, Callable[[], Any]] = {
     "baseline": lambda: usual(DummyClassifier(strategy="prior")),
     "target encoder": lambda: usual(logistic(), texts=TargetEncoder(random_state=0)),
     "lightgbm": lambda: usual(lightgbm.LGBMClassifier(n_estimators=8, verbose=-1)),
+    "catboost": lambda: usual(catboost.CatBoostClassifier(**CATBOOST)),
+    "catboost against the rest": lambda: usual(
+        catboost.CatBoostClassifier(loss_function="MultiClassOneVsAll", **CATBOOST)
+    ),
 }
 TWO_CLASSES: dict[str, Callable[[], Any]] = {
     "fixed threshold": lambda: usual(FixedThresholdClassifier(logistic(), threshold=0.3)),
     "tuned threshold": lambda: TunedThresholdClassifierCV(usual(logistic()), cv=3),
     "modified huber": lambda: usual(lin.SGDClassifier(loss="modified_huber", random_state=0)),
     "xgboost": lambda: usual(xgboost.XGBClassifier(n_estimators=10, max_depth=3)),
+    "catboost": lambda: usual(catboost.CatBoostClassifier(depth=4, **CATBOOST)),
 }
 ON_CATEGORIES: dict[str, Callable[[], Any]] = {
     "lightgbm": lambda: lightgbm.LGBMRegressor(n_estimators=15, verbose=-1),

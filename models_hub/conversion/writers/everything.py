@@ -2,6 +2,7 @@
 
 from models_hub.conversion.writers import (
     averaging,
+    catboosted,
     donors,
     encoding,
     forests,
@@ -23,6 +24,7 @@ from models_hub.conversion.writers import (
 
 MODULES = (
     averaging,
+    catboosted,
     donors,
     encoding,
     forests,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from models_hub.formats import compression
+from models_hub.formats.alone import predict_alone
 from models_hub.formats.base import Format, Opened, demand_predictor
 from models_hub.formats.haste import READING_SECONDS, at_most
 from models_hub.formats.refusal import Refused
@@ -35,6 +36,7 @@ class _Pickled(Format):
             if own_code and refusal.code == "own_code":
                 return _with_code(data, facts, refusal)
             raise
+        predict_alone()
         demand_predictor(model)
         check_bounds(model)
         return Opened(model, facts | ({"saved_by": f"scikit-learn {saved_by}"} if saved_by else {}))
@@ -51,7 +53,9 @@ def _with_code(data: bytes, facts: dict[str, Any], refusal: Refused) -> Opened:
 
     names = refusal.figures.get("names")
     brought = ", ".join(names) if isinstance(names, list) else ""
-    return Opened(load(data), {**facts, "own_code": brought[:200]}, own_code=True)
+    model = load(data)
+    predict_alone()
+    return Opened(model, {**facts, "own_code": brought[:200]}, own_code=True)
 
 
 class Joblib(_Pickled):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import catboost
 import joblib
 import numpy as np
 import psutil  # type: ignore[import-untyped]  # it comes without types
@@ -287,6 +288,19 @@ def test_a_graph_that_only_the_judge_finds_wrong_gives_way_to_the_native_model(
     assert found.parity["rows"] >= 2_000
     assert found.parity["mismatches"] == 0
     assert [stage.name for stage in found.stages] == list(claims.STAGES)
+
+
+def test_catboost_answers_inside_the_walls(form: Form, tmp_path: Path) -> None:
+    """With categories of its own it runs natively, and there it may have no threads."""
+    people = zoo.people().fillna({"city": "?"})
+    options = {"verbose": 0, "allow_writing_files": False, "iterations": 5}
+    model = catboost.CatBoostClassifier(cat_features=["city"], **options)
+    path = tmp_path / "model.joblib"
+    joblib.dump(model.fit(people[["education", "city"]], people["level"]), path)
+    found = inspect(path, "joblib", form=form)
+    assert found.runtime == "native"
+    assert found.parity["rows"] >= 2_000
+    assert found.parity["mismatches"] == 0
 
 
 def test_a_file_with_code_of_its_own_runs_natively_where_it_may_and_is_marked(own: Path) -> None:

@@ -114,7 +114,9 @@ def worst_of(parity: Mapping[str, Any]) -> list[Difference]:
 
 
 def _difference(row: Mapping[str, Any]) -> Difference:
-    asked = ", ".join(f"{name} {_told(value)}" for name, value in row["input"].items())
+    asked = ", ".join(
+        f"{name}\N{NO-BREAK SPACE}{_told(value)}" for name, value in row["input"].items()
+    )
     due, came = _told(row["expected"]), _told(row["got"])
     if row.get("expected_probability") is not None:
         due += f" ({row['expected_probability']:.6g})"

@@ -45,8 +45,8 @@ def test_only_rows_that_differ_are_shown_as_people_read_them() -> None:
     shares = {"expected_probability": 0.5, "got_probability": 0.25}
     found = worst_of({"worst": [row, {**row, **labels, **shares}, same]})
     assert [(d.asked, d.due, d.came) for d in found] == [
-        ("x 1.5, city –", "2", "–"),
-        ("x 1.5, city –", "a (0.5)", "b (0.25)"),
+        ("x\xa01.5, city\xa0–", "2", "–"),
+        ("x\xa01.5, city\xa0–", "a (0.5)", "b (0.25)"),
     ]
 
 

@@ -9,9 +9,10 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
+CLIENTS := .venv-clients
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench
+.PHONY: help run test check bench clients
 
 help: ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +34,8 @@ check: $(DEV) ## Formatting, lint, types, templates, missing migrations.
 bench: $(DEV) ## The benchmarks, as tables.
 	@$(PY) -m benchmarks
 
+clients: $(CLIENTS)/.installed ## Other people's clients of a model server, for tests that ask by them.
+
 $(PY):
 	@test -n "$(PYTHON)" || { echo "Berth needs Python 3.11 or newer: install it, or name it," \
 		"for example 'make PYTHON=/opt/python3.12/bin/python3 run'." >&2; exit 1; }
@@ -41,6 +44,13 @@ $(PY):
 	@echo "Making $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -c 'import os, site; open(os.path.join(site.getsitepackages()[0], "berth-checkout.pth"), "w").write(os.getcwd() + "\n" + os.path.join(os.getcwd(), "runtime") + "\n")'
+
+$(CLIENTS)/.installed: requirements-clients.lock | $(PY)
+	@echo "Installing what requirements-clients.lock names ..."
+	@$(PY) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-clients.lock
+	@touch $@
 
 $(RUN): requirements.lock | $(PY)
 	@echo "Installing what requirements.lock names ..."

@@ -157,6 +157,8 @@ class Follower:
             followed = self._followed.get(manifest.key)
             if followed is None or followed.newest.offset != manifest.offset:
                 return
+            if followed.status == "refused":  # it is to be tried again already
+                return
             followed.now("refused", error)
             self._changed.notify_all()
         self._on_change()

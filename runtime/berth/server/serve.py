@@ -15,7 +15,7 @@ from berth.feed.http import FetchError
 from berth.server import installation
 from berth.server.options import Options
 
-_END_SECONDS = 30  # for what is under way when the server is told to end
+_END_SECONDS = 20  # for what is under way when the server is told to end
 _VARIABLE = "BERTH_TOKEN"  # a command line can be read by every user of a machine
 
 

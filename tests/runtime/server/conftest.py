@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LinearRegression
 
 from berth.bundle import Bundle, seal
 from berth.signature import Field, Output, Signature
+from tests.runtime.conftest import REGRESSION, converted, trained
 from tests.runtime.server.portal import ServerPortal
 from tests.runtime.server.running import Server, serving
 
@@ -77,6 +79,16 @@ def portal(key: Ed25519PrivateKey, bundle: Bundle) -> Iterator[ServerPortal]:
     yield fresh
     if fresh.server is not None:
         fresh.down()
+
+
+@pytest.fixture(scope="session")
+def bundles(key: Ed25519PrivateKey) -> list[Bundle]:
+    """Three versions of a wage model, each a Bundle of its own."""
+    pipeline = trained(LinearRegression(), lambda frame: 10 + frame.experience)
+    onnx = converted(pipeline)
+    return [
+        seal(onnx, REGRESSION, {"created_at": f"2026-01-0{n}T03:04:05Z"}, key) for n in (1, 2, 3)
+    ]
 
 
 @pytest.fixture

@@ -30,6 +30,12 @@ class ServerPortal(FakePortal):
         self.shipped: dict[str, bytes] = {}
         self.takes = 204  # what a shipped file is answered
 
+    @property
+    def public_text(self) -> str:
+        """The installation's public key, as an operator pins it."""
+        raw = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return base64.b64encode(raw).decode()
+
     def promote(self, bundle: Bundle, version: int, model: str = "pay", **change: Any) -> int:
         change.setdefault("architectures", ["embedded", "dedicated"])
         return super().promote(bundle, version, model, **change)
@@ -95,7 +101,7 @@ class _ServerHandler(_Handler):
             if not self._refused():
                 self._page(feeds[path])
         elif path == "/api/v1/server/public-key":
-            self._answer(200, json.dumps({"ed25519": public_text(self.fake.key)}).encode())
+            self._answer(200, json.dumps({"ed25519": self.fake.public_text}).encode())
         else:
             super().do_GET()
 
@@ -124,8 +130,3 @@ class _ServerHandler(_Handler):
             return
         numbered = [{**item, "position": after + n} for n, item in enumerate(items, 1)]
         self._answer(200, json.dumps({"items": numbered, "next": after + len(items)}).encode())
-
-
-def public_text(key: Ed25519PrivateKey) -> str:
-    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return base64.b64encode(raw).decode()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,16 @@ class Server:
                 raise AssertionError(f"The server is not ready:\n{self.log.read_text()}")
             time.sleep(0.02)
 
+    def wait_for_any(self) -> None:
+        """Until it answers at all."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                self.get("/v2/health/live")
+                return
+            time.sleep(0.02)
+        raise AssertionError(self.log.read_text())
+
     def is_ready(self) -> bool:
         try:
             return self.get("/v2/health/ready").status_code == 200
@@ -60,7 +70,7 @@ class Server:
             time.sleep(0.02)
 
     def workers(self) -> list[int]:
-        """The processes that answer (and multiprocessing's tracker)."""
+        """The processes that answer."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         return [int(child) for task in tasks for child in task.read_text().split()]
 
@@ -71,7 +81,7 @@ class Server:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(40)
 
 
 def request(columns: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -12,7 +12,8 @@ VARIABLE = "BERTH_SERVER_OPTIONS"  # from the process above to those that answer
 @dataclass(frozen=True, slots=True)
 class Options:
     """`feed` and `token`: the portal, and a server's token (st_…) or an organisation's secret key
-    with the scope serve. `kafka`: brokers to hear of models and keys from, in the portal's stead.
+    with the scope serve. `kafka`: brokers to hear of models and keys from, in the portal's stead,
+    `kafka_properties`: a file of librdkafka's settings for them.
     `public_key`: the installation's, in base64; empty: the portal's word is taken for it once.
     `memory`: bytes of loaded models in each process. `figures`: a folder that the processes
     share to add up their metrics."""
@@ -21,6 +22,7 @@ class Options:
     token: str
     folder: str
     kafka: str = ""
+    kafka_properties: str = ""
     public_key: str = ""
     host: str = "127.0.0.1"
     port: int = 8080

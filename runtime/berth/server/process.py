@@ -19,7 +19,7 @@ from berth.feed.http import Http
 from berth.feed.manifest import Manifest
 from berth.feed.reading import Interest
 from berth.feed.reporter import SERVER_REPORTS, Reporter
-from berth.feed.sources import SERVER_FEED, Away, CaughtUp, HttpSource, Line, Source
+from berth.feed.sources import Away, CaughtUp, Line, Source
 from berth.feed.store import Store
 from berth.journal import Journal
 from berth.server import installation
@@ -30,10 +30,10 @@ from berth.server.metrics import Metrics
 from berth.server.options import Options
 from berth.server.shelf import Shelf
 from berth.server.shipping import Shipper
+from berth.server.sources import sources
 from berth.server.target import ShelfTarget
 
 log = logging.getLogger("berth.server")
-KEYS_FEED = "/api/v1/server/keys"
 _INTEREST = Interest("dedicated")
 _EVERY = 1.0  # seconds between the looks at the disk
 _PATIENCE = 5.0  # seconds that the end waits for the portal to take the last records
@@ -84,8 +84,7 @@ class Process:
         self.journal = Journal(options.journal)
         self.shipper = Shipper(options.journal, Http(options.feed, options.token))
         self.target = ShelfTarget(self.shelf, self.store, public_key)
-        models = HttpSource(options.feed, options.token, path=SERVER_FEED)
-        keys = HttpSource(options.feed, options.token, path=KEYS_FEED)
+        models, keys = sources(options, public_key)
         self.follower = Follower(
             models, self.store, public_key, self.target, _INTEREST, on_change=self._changed
         )

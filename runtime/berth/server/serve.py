@@ -14,6 +14,7 @@ from granian.server import MPServer
 from berth.feed.http import FetchError
 from berth.server import installation
 from berth.server.options import Options
+from berth.server.sources import sources
 
 _END_SECONDS = 20  # for what is under way when the server is told to end
 _VARIABLE = "BERTH_TOKEN"  # a command line can be read by every user of a machine
@@ -26,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--token",
         default=os.environ.get(_VARIABLE, ""),
         help=f"a server's token (st_…) or a secret key with the scope serve; else {_VARIABLE}",
+    )
+    parser.add_argument(
+        "--kafka", default="", metavar="HOST:PORT,…", help="hear of models and keys from there"
+    )
+    parser.add_argument(
+        "--kafka-properties", default="", metavar="FILE", help="name=value lines: TLS, a password"
     )
     parser.add_argument("--public-key", default="", metavar="BASE64", help="the installation's")
     parser.add_argument("--folder", default="./berth-server", help="models, keys and journal")
@@ -48,8 +55,8 @@ def serve(arguments: argparse.Namespace) -> int:
         return 2
     options = _options(arguments)
     try:
-        installation.learn_key(options)
-    except (FetchError, ValueError, OSError) as error:
+        sources(options, installation.learn_key(options))  # what is wrong there is said here
+    except (FetchError, ValueError, OSError, ImportError) as error:
         print(f"berth serve: {error}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="berth-figures-") as figures:
@@ -62,6 +69,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     return Options(
         feed=arguments.feed,
         token=arguments.token,
+        kafka=arguments.kafka,
+        kafka_properties=arguments.kafka_properties,
         public_key=arguments.public_key,
         folder=arguments.folder,
         host=arguments.host,

@@ -95,9 +95,9 @@ class Relay:
                 if error.args[0].code() == KafkaError._FENCED:
                     log.warning("relay_was_fenced")
                     return
-                progress.stuck(f"Kafka does not take it: {error.args[0].str()}.")
+                progress.stuck("Kafka takes no lines just now; the relay's log says why.", error)
             except Unavailable as error:
-                progress.stuck(error.detail)
+                progress.stuck(error.detail, error)
             held.wait(backoff.next())
 
     def _follow(self, kafka: Kafka, held: Lease, progress: Progress, backoff: Backoff) -> None:

@@ -1,11 +1,14 @@
 """How far the relay has got: what it notes, and what others may read of it."""
 
 import time
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from portal.models import Counter
 from workers.models import RelayState
@@ -13,7 +16,8 @@ from workers.outboxes import OUTBOXES, Outbox
 
 log = structlog.get_logger()
 BEAT_SECONDS = 5.0
-SILENT_SECONDS = 20.0  # after which the relay itself is missing
+SILENT_SECONDS = 60.0  # after which the relay itself is missing
+NOBODY = "No relay has given a sign of life in the last minute. Is `manage.py relay` running?"
 
 
 class LeaseLost(RuntimeError):
@@ -71,27 +75,43 @@ class Progress:
             self._problem, self._beat = "", time.monotonic()
             RelayState.objects.update(problem="", since=None, at=Now())
 
-    def stuck(self, problem: str) -> None:
-        """Something holds up the lines; said once for as long as it lasts."""
+    def stuck(self, problem: str, error: Exception) -> None:
+        """Something holds up the lines; the log says once what exactly."""
         if not self._problem:
-            log.warning("relay_is_stuck", problem=problem)
+            log.warning("relay_is_stuck", problem=problem, error=str(error))
         self._problem = problem
         RelayState.objects.update(problem=problem, since=Coalesce(F("since"), Now()), at=Now())
 
 
-def told() -> dict[str, object] | None:
-    """For readiness and pages: how many lines wait for Kafka, what holds them up ("" if nothing
-    does) and for how many seconds. None where no Kafka is set."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`waiting` lines of the feeds are not on Kafka yet; `problem` holds them up since `since`,
+    both empty where nothing does."""
+
+    waiting: int
+    problem: str
+    since: datetime | None
+
+
+def standing() -> Standing | None:
+    """How the feeds on Kafka stand; None where no Kafka is set."""
     if not settings.ENV.kafka_bootstrap_servers:
         return None
-    states = list(RelayState.objects.annotate(age=Now() - F("at"), held=Now() - F("since")))
-    reached = {state.topic: state.position for state in states}
+    states = {state.topic: state for state in RelayState.objects.annotate(age=Now() - F("at"))}
     heads = dict(Counter.objects.values_list("name", "value"))
+    reached = {topic: state.position for topic, state in states.items()}
     waiting = sum(heads.get(o.feed, 0) - reached.get(o.topic, 0) for o in OUTBOXES)
-    age = max((state.age.total_seconds() for state in states), default=None)
-    if age is None or age > SILENT_SECONDS:
-        problem = "No relay has given a sign of life: `manage.py relay` must run."
-        return {"waiting": waiting, "problem": problem, "seconds": age}
-    problem = next((state.problem for state in states if state.problem), "")
-    held = max((state.held.total_seconds() for state in states if state.held), default=0.0)
-    return {"waiting": waiting, "problem": problem, "seconds": held}
+    silent = [s.at for s in states.values() if s.age.total_seconds() > SILENT_SECONDS]
+    if silent or not states:
+        return Standing(waiting, NOBODY, min(silent, default=None))
+    stuck = [state for state in states.values() if state.problem]
+    return Standing(waiting, stuck[0].problem if stuck else "", stuck[0].since if stuck else None)
+
+
+def told() -> dict[str, object] | None:
+    """For readiness: the same, with the seconds that it has lasted."""
+    found = standing()
+    if found is None:
+        return None
+    seconds = (timezone.now() - found.since).total_seconds() if found.since else None
+    return {"waiting": found.waiting, "problem": found.problem, "seconds": seconds}

@@ -18,6 +18,7 @@ from portal.models import Organisation
 from portal.pages import PageRequest, deed, page, refuse
 from portal.tenancy import current
 from portal.views.forms import NameForm
+from workers import relayed
 
 
 @page
@@ -77,6 +78,7 @@ def _show(request: PageRequest, **forms: NameForm) -> HttpResponse:
         "stored": stored_bytes(),
         "signing_key": _public_key(),
         "sandbox": standing.standing(),
+        "kafka": relayed.standing(),
         "own_code_offered": conf.ENV.own_code,
         **forms,
     }

@@ -44,5 +44,5 @@ def test_the_relay_starts_with_the_rest_and_is_started_again_after_kill_9(
     os.kill(berth.server("manage.py relay"), signal.SIGKILL)
     berth.create_organisation("other")
     wait_for(lambda: keys(kafka) == 4, 60, "the other's keys are there too")
-    told = {"waiting": 0, "problem": "", "seconds": 0.0}
+    told = {"waiting": 0, "problem": "", "seconds": None}
     wait_for(lambda: bool(health(berth) == told), 30, f"health says {told}")

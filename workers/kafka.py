@@ -1,6 +1,7 @@
 """Writing to Apache Kafka: whole transactions, and by one relay alone."""
 
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -44,8 +45,15 @@ class Kafka:
         self._key = key
         shared = {**properties, "bootstrap.servers": servers}
         self._admin = AdminClient({"log_level": 2, **shared})
-        self._producer = Producer({**PRODUCER, **shared, "transactional.id": name})
-        self._producer.init_transactions(SECONDS)
+        heard = deque[str](maxlen=1)
+        ours = {"transactional.id": name, "error_cb": lambda error: heard.append(error.str())}
+        self._producer = Producer({**PRODUCER, **shared, **ours})
+        try:
+            self._producer.init_transactions(SECONDS)
+        except KafkaException as error:
+            self._producer.poll(0)  # hears what lies behind “timed out”
+            reason = heard[0] if heard else error.args[0].str()
+            raise KafkaException(KafkaError(error.args[0].code(), reason)) from error
 
     def topic_id(self, topic: str) -> str:
         """The topic's id, which another topic of this name never has. Makes it if need be."""

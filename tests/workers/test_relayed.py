@@ -43,7 +43,7 @@ def test_an_outage_shows_what_waits_and_since_when(cast: Cast, brokers: None) ->
     since = timezone.now() - timedelta(minutes=7)
     note(position=1, problem="Kafka takes no lines just now.", since=since)
     shown = page(cast)
-    assert "20 lines of the feeds wait for it, since <time" in shown
+    assert "20 lines of the feeds wait for it (noticed <time" in shown
     assert f"{since:%Y-%m-%dT%H:%M:%S}" in shown
     assert "Kafka takes no lines just now." in shown
 

@@ -117,7 +117,8 @@ def _ships(name: str, version: Version) -> int | None:
     if name in ("dedicated", "published"):
         return version.bundle_size
     if name == "browser":
-        size: int | None = version.report.get("architectures", {}).get(name, {}).get("bytes")
+        told = version.report.get("architectures", {}).get(name, {})
+        size: int | None = told.get("gzip_bytes") or told.get("bytes")
         return size
     return None
 

@@ -33,13 +33,13 @@ def stage(name: str, detail: str, *, status: str = "done", seconds: float = 0.0)
 def architectures(browser: dict[str, Any], why_native: str = "") -> dict[str, Any]:
     """Where a pipeline can run on this installation today, and why not elsewhere. `browser` is
     what the judge found of the browser; `why_native` is why it has no graph, if it has none."""
-    later = "Not available on this installation yet."
-    if why_native:
-        later = f"It runs natively, inside this portal's sandbox alone. {why_native}"
+    natively = f"It runs natively, inside this portal's sandbox alone. {why_native}"
+    graph = {"available": not why_native, "reason": natively if why_native else ""}
+    later = natively if why_native else "Not available on this installation yet."
     return {
         "embedded": {"available": True, "reason": ""},
-        "dedicated": {"available": False, "reason": later},
-        "published": {"available": False, "reason": later},
+        "dedicated": graph,
+        "published": dict(graph),
         "offline": {"available": True, "reason": ""},
         "browser": browser or {"available": False, "reason": later, "bytes": 0, "lane": None},
     }

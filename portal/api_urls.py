@@ -7,6 +7,7 @@ from models_hub import feed_api as feed
 from portal.error_pages import not_found
 from portal.views import api_docs
 from predictions import api as predictions
+from predictions import feed_api as returns
 
 MODEL = "models/<slug:slug>"
 
@@ -40,10 +41,17 @@ urlpatterns = [
         name="api-prediction",
     ),
     path("feed", feed.FeedView.as_view(), name="api-feed"),
+    path("feed/reports", returns.FeedReportsView.as_view(), name="api-feed-reports"),
     path("bundles/<slug:sha256>", feed.BundleView.as_view(), name="api-bundle"),
     path("server/models", feed.ServerModelsView.as_view(), name="api-server-models"),
     path("server/keys", feed.ServerKeysView.as_view(), name="api-server-keys"),
     path("server/public-key", feed.PublicKeyView.as_view(), name="api-server-public-key"),
+    path("server/reports", returns.ServerReportsView.as_view(), name="api-server-reports"),
+    path(
+        "server/predictions",
+        returns.ServerPredictionsView.as_view(),
+        name="api-server-predictions",
+    ),
     path("", include("workers.api_urls")),
     path("openapi.json", api_docs.openapi, name="openapi"),
     re_path(r"^.*$", not_found),

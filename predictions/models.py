@@ -52,6 +52,48 @@ class JournalFile(models.Model):
         return self.name
 
 
+class Subscriber(TenantModel):
+    """What an application or a model server last said of one model: see ``subscribers``."""
+
+    class Kind(models.TextChoices):
+        SUBSCRIBER = "subscriber", "Subscriber"
+        SERVER = "server", "Server"
+
+    class Status(models.TextChoices):
+        APPLIED = "applied", "Applied"
+        REFUSED = "refused", "Refused"
+        RETIRED = "retired", "Retired"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    model = models.ForeignKey(HostedModel, on_delete=models.CASCADE, related_name="subscribers")
+    kind = models.CharField(max_length=16, choices=Kind)
+    name = models.CharField(max_length=100, help_text="what it calls itself")
+    source = models.CharField(max_length=32, help_text="the id of the key or token it showed")
+    berth = models.CharField(max_length=32, blank=True, help_text="its release of berth")
+    offset = models.PositiveBigIntegerField(help_text="of the newest line that it went by")
+    version = models.PositiveIntegerField(null=True, help_text="that the line names")
+    sha256 = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=16, choices=Status)
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.TextField(blank=True)
+    at = models.DateTimeField(null=True, help_text="when it came to that status")
+    seconds = models.FloatField(null=True, help_text="that it took to apply it")
+    heard = models.DateTimeField()
+
+    objects: ClassVar[TenantManager["Subscriber"]] = TenantManager()
+    gate: ClassVar[GateManager["Subscriber"]] = GateManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "kind", "name"], name="one_subscriber_per_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Widget(TenantModel):
     """A form for applicants, reached by its publishable key."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.openapi.building import FILE, Operation, answer, operation, query
+from portal.openapi.building import FILE, Operation, answer, as_json, operation, query
 from portal.openapi.schemas import (
     ARCHITECTURES,
     MOMENT,
@@ -44,6 +44,38 @@ def _page(line: str) -> Schema:
 FEED_SCHEMAS: dict[str, Schema] = {
     "Manifest": record(_MANIFEST, description="A line of the feed: a model's whole standing."),
     "ServerManifest": record({**_POSITION, **_MANIFEST}),
+    "FeedReport": record(
+        {
+            "subscriber": text("A name that stays the same.", maxLength=100),
+            "kind": text(enum=["subscriber", "server"]),
+            "berth": text("The release of the package berth."),
+            "position": whole("How far it has read the feed."),
+            "models": listed(ref("ReportedModel")),
+        },
+        "berth",
+        "position",
+    ),
+    "ReportedModel": record(
+        {
+            "organisation": text("Of servers of the installation: the organisation's slug."),
+            "model": text(),
+            "offset": whole("Of the line that this is about."),
+            "version": or_null(whole()),
+            "sha256": or_null(text()),
+            "status": text(enum=["applied", "refused", "retired"]),
+            "code": text("Why it was refused, in a word."),
+            "detail": text("Why it was refused, in a sentence."),
+            "at": or_null(text(format="date-time")),
+            "seconds": or_null(number("That it took to apply it.")),
+        },
+        "organisation",
+        "version",
+        "sha256",
+        "code",
+        "detail",
+        "at",
+        "seconds",
+    ),
     "KeyLine": record(
         {
             **_POSITION,
@@ -72,6 +104,26 @@ def _places(limit: int) -> list[Any]:
     ]
 
 
+_REPORT = {
+    "subscriber": "careers-1",
+    "kind": "subscriber",
+    "berth": "0.1.0",
+    "position": 12,
+    "models": [
+        {
+            "model": "salary",
+            "offset": 12,
+            "version": 3,
+            "sha256": "0" * 64,
+            "status": "applied",
+            "code": "",
+            "detail": "",
+            "at": "2026-11-24T18:00:00Z",
+            "seconds": 0.4,
+        }
+    ],
+}
+
 FEEDS: dict[str, dict[str, Operation]] = {
     "/feed": {
         "get": operation(
@@ -80,6 +132,35 @@ FEEDS: dict[str, dict[str, Operation]] = {
             422, 503,
             parameters=_places(100),
             more="Waits for news where `wait` says so, and answers as soon as there are any.",
+        ),
+    },
+    "/feed/reports": {
+        "post": operation(
+            "reportSubscriber", "Feed", "read", "Say what your application applied or refused",
+            {"204": {"description": "It is kept, and shown on the models' pages."}},
+            400, 413, 415, 422,
+            body=as_json(ref("FeedReport"), example=_REPORT),
+            more="Every ten seconds and at each change. The scope `serve` will do too.",
+        ),
+    },
+    "/server/reports": {
+        "post": operation(
+            "reportServer", "Feed", "serve", "Say what a model server applied or refused",
+            {"204": {"description": "It is kept, and shown on the models' pages."}},
+            400, 413, 415, 422,
+            body=as_json(ref("FeedReport"), example={**_REPORT, "kind": "server"}),
+            more=_SERVER,
+        ),
+    },
+    "/server/predictions": {
+        "post": operation(
+            "shipPredictions", "Feed", "serve", "Ship a journal of answered predictions",
+            {"204": {"description": "It is on disk here: delete yours."}},
+            413, 415, 422, 503,
+            body={"application/x-berth-journal": {"schema": FILE}},
+            parameters=[{"name": "X-Journal-Name", "in": "header", "required": True,
+                         "schema": text("The file's name.", format="uuid")}],
+            more=f"{_SERVER} Sent twice is kept once.",
         ),
     },
     "/bundles/{sha256}": {

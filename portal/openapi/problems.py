@@ -73,6 +73,11 @@ PROBLEMS: dict[str, Explained] = {
     "idempotency_key_reused": Explained(
         422, "This Idempotency-Key was sent with another request before: use a new one."
     ),
+    "bad_journal": Explained(422, "The body is no whole journal of a model server's."),
+    "bad_name": Explained(422, "The header X-Journal-Name must be a UUID."),
+    "foreign_record": Explained(
+        422, "The journal holds a record of an organisation that the key does not speak for."
+    ),
     "no_prediction": Explained(422, "The model has no finite answer for these rows."),
     "rate_limited": Explained(
         429, "Too many calls: the header Retry-After says in how many seconds to come again."

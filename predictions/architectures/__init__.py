@@ -26,8 +26,8 @@ ARCHITECTURES: dict[str, Architecture] = {
 def set_active(caller: Caller, slug: str, name: str, active: bool) -> dict[str, Any]:
     """Activate or retire a model in an architecture; saying it twice changes nothing.
 
-    Raises NotFound for an unknown model or architecture, Conflict when the architecture is not
-    available on this installation.
+    Raises NotFound for an unknown model or architecture, Conflict when the live version
+    can't run there.
     """
     caller.require(Permission.PUBLISH)
     architecture = ARCHITECTURES.get(name)
@@ -35,11 +35,9 @@ def set_active(caller: Caller, slug: str, name: str, active: bool) -> dict[str, 
         raise NotFound("architecture")
     with transaction.atomic():
         model = get_model_for(caller, slug, lock=True)
-        if active and not architecture.available:
-            raise Conflict(
-                f"{architecture.title}: {architecture.why_not}", code="architecture_unavailable"
-            )
         deployment = deployments_of(model)[name]
+        if active and (why_not := architecture.why_not(deployment)):
+            raise Conflict(f"{architecture.title}: {why_not}", code="architecture_unavailable")
         if deployment.is_active != active:
             _change(caller, model, deployment, architecture, active)
     return deployment_json(deployment)
@@ -70,7 +68,7 @@ def deployment_json(deployment: Deployment) -> dict[str, Any]:
     return {
         "architecture": deployment.architecture,
         "is_active": deployment.is_active,
-        "available": architecture.available,
+        "available": not architecture.why_not(deployment),
         "in_browser": deployment.in_browser,
         "status": status.sentence,
     }

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from models_hub.models import Deployment
 from predictions.snippets import Snippet
+from predictions.subscribers import Follower
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,15 @@ class Status:
 
 
 class Architecture(ABC):
-    """One way in which a model can be deployed. ``available`` says whether this installation
-    offers it at all; where it does not, ``why_not`` says so honestly."""
+    """One way in which a model can be deployed."""
 
     name: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
-    available: ClassVar[bool] = True
-    why_not: ClassVar[str] = ""
+
+    def why_not(self, deployment: Deployment) -> str:
+        """Why the model's live version can't run there; "" where it can."""
+        return ""
 
     def activate(self, deployment: Deployment) -> None:  # noqa: B027  # most prepare nothing
         """Prepare whatever must stand before calls come. Runs in the deed's transaction."""
@@ -41,15 +43,6 @@ class Architecture(ABC):
     def usage(self, deployment: Deployment, address: str) -> list[Snippet]:
         """How to use it; ``address`` is the portal's own, without a slash at the end."""
 
-
-class Later(Architecture):
-    """An architecture that this release lists and does not have."""
-
-    available = False
-    why_not = "Not available on this installation yet."
-
-    def status(self, deployment: Deployment) -> Status:
-        return Status("Not available", self.why_not, is_good=False)
-
-    def usage(self, deployment: Deployment, address: str) -> list[Snippet]:
-        return []
+    def followers(self, deployment: Deployment) -> list[Follower] | None:
+        """Who follows the feed for it; None where nobody has to."""
+        return None

@@ -17,6 +17,7 @@ from portal.pages import PageRequest, address, deed, page
 from predictions.architectures import ARCHITECTURES, Architecture, set_active
 from predictions.in_browser import set_in_browser
 from predictions.snippets import Snippet
+from predictions.subscribers import Follower
 
 _WAYS = {"live": ("embedded", "dedicated", "published"), "batch": ("offline",)}
 
@@ -31,6 +32,7 @@ class Offer:
     sentence: str
     why_not: str
     snippets: list[Snippet]
+    followers: list[Follower] | None
 
 
 @page
@@ -41,9 +43,7 @@ def deploy(request: PageRequest, slug: str) -> HttpResponse:
     told = report.get("architectures", {})
     deployments = deployments_of(model)
     offers = {
-        way: [
-            _offer(ARCHITECTURES[name], deployments[name], told, address(request)) for name in names
-        ]
+        way: [_offer(ARCHITECTURES[name], deployments[name], address(request)) for name in names]
         for way, names in _WAYS.items()
     }
     browser = told.get("browser") or {"available": False, "reason": "", "bytes": None}
@@ -60,24 +60,19 @@ def deploy(request: PageRequest, slug: str) -> HttpResponse:
     )
 
 
-def _offer(
-    architecture: Architecture, deployment: Deployment, told: Mapping[str, Any], portal: str
-) -> Offer:
-    """The installation's word and the live version's report together."""
+def _offer(architecture: Architecture, deployment: Deployment, portal: str) -> Offer:
     status = architecture.status(deployment)
-    entry = told.get(architecture.name, {"available": True, "reason": ""})
-    why_not = "" if architecture.available else architecture.why_not
-    if not why_not and not entry["available"]:
-        why_not = entry["reason"]
+    why_not = architecture.why_not(deployment)
     kind = "good" if status.is_good else "warn" if deployment.is_active else ""
     in_use = deployment.is_active and deployment.model.live_id
     return Offer(
         architecture=architecture,
         is_active=deployment.is_active,
-        chip=Chip("" if why_not else kind, "Not yet" if why_not else status.word),
+        chip=Chip("" if why_not else kind, "Not natively" if why_not else status.word),
         sentence=status.sentence,
         why_not=why_not,
         snippets=architecture.usage(deployment, portal) if in_use else [],
+        followers=architecture.followers(deployment) if deployment.is_active else None,
     )
 
 

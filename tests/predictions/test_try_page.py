@@ -13,6 +13,7 @@ from models_hub.actions import correct_signature
 from models_hub.models import Version
 from portal import tenancy
 from portal.access import system
+from predictions.architectures.published import public_key
 from tests.cast import Cast
 from tests.runtime.conftest import INPUTS, trained
 from tests.workers.conftest import publish
@@ -121,7 +122,7 @@ def test_the_architectures_are_listed_honestly(alice: Client, salary: Version) -
     for title in ("Embedded", "Offline predictions", "Dedicated model API", "In the browser"):
         assert title in page
     assert "Version 1 answers." in page
-    assert "Not available on this installation yet." in page
+    assert "Model servers do not answer for it." in page
 
 
 def test_switching_embedded_off_stops_answers_until_it_is_on_again(
@@ -135,9 +136,18 @@ def test_switching_embedded_off_stops_answers_until_it_is_on_again(
     assert "Version 1 answers." in text(answer)
 
 
-def test_an_architecture_that_is_not_available_stays_off(alice: Client, salary: Version) -> None:
-    answer = alice.post("/models/salary/deployments/dedicated", {"is_active": "1"}, follow=True)
-    assert "Dedicated model API: Not available on this installation yet." in text(answer)
+@pytest.mark.parametrize("name", ["dedicated", "published"])
+def test_who_follows_nothing_yet_is_told_how_to(alice: Client, salary: Version, name: str) -> None:
+    answer = alice.post(f"/models/salary/deployments/{name}", {"is_active": "1"}, follow=True)
+    page = text(answer)
+    if name == "dedicated":
+        assert "No model server has reported" in page
+        assert "berth serve --feed http://testserver" in page
+        assert "/v2/models/salary/infer" in page
+    else:
+        assert "No application has reported" in page
+        assert "Subscriber(" in page
+        assert public_key() in page
 
 
 def test_an_architecture_that_nobody_knows_is_not_found(alice: Client, salary: Version) -> None:

@@ -1,0 +1,224 @@
+"""What followers of the feed send back: reports that the page shows, journals that are kept."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from berth.journal import SEPARATOR, Journal
+from portal import tenancy
+from portal.actions import create_server_token
+from predictions import loading
+from predictions.loading import load_all
+from predictions.models import Prediction, Subscriber
+from predictions.subscribers import STALE
+from tests import pipelines
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db(databases=["default", "owner"])
+V1 = "/api/v1"
+
+
+@pytest.fixture
+def api(cast: Cast) -> Client:
+    for organisation in (cast.acme, cast.other):
+        pipelines.publish(organisation, "wages", pipelines.wages())
+    api = cast.api()
+    for name in ("published", "dedicated"):
+        address = f"{V1}/models/wages/deployments/{name}"
+        answer = api.put(address, {"is_active": True}, "application/json")
+        assert answer.json()["available"] is True
+    return api
+
+
+@pytest.fixture
+def server(cast: Cast) -> Client:
+    return Client(headers={"Authorization": f"Bearer {create_server_token('edge').text}"})
+
+
+def report(*models: dict[str, Any], kind: str = "subscriber", name: str = "careers") -> Any:
+    whole = [
+        {"model": "wages", "offset": 3, "version": 1, "status": "applied", **m} for m in models
+    ]
+    return {"subscriber": name, "kind": kind, "berth": "0.1.0", "position": 3, "models": whole}
+
+
+def send(client: Client, body: Any, path: str = "feed/reports") -> Any:
+    return client.post(f"{V1}/{path}", body, content_type="application/json")
+
+
+def page(cast: Cast) -> str:
+    html = cast.browser(cast.alice).get("/models/wages/deploy").content.decode()
+    return " ".join(html.split())
+
+
+def test_a_subscriber_is_shown_with_the_version_that_it_applied(cast: Cast, api: Client) -> None:
+    assert send(cast.api("read"), report({"seconds": 0.4})).status_code == 204
+    shown = page(cast)
+    assert "careers" in shown
+    assert "loaded in 0.4 s" in shown
+    assert "Version 1 answers at 1 of 1 that report." in shown
+    assert "behind" not in shown
+
+
+def test_a_later_report_takes_the_place_of_an_earlier_one(cast: Cast, api: Client) -> None:
+    send(api, report({"offset": 1}))
+    assert "2 lines behind" in page(cast)
+    send(api, report({}))
+    assert "behind" not in page(cast)
+    with tenancy.scope(cast.acme.pk):
+        assert Subscriber.objects.count() == 1
+
+
+def test_a_refusal_is_shown_with_its_reason(cast: Cast, api: Client) -> None:
+    refusal = {"status": "refused", "code": "forged", "detail": "The seal is <b>another's</b>."}
+    send(api, report(refusal))
+    assert "Refused version 1" in page(cast)
+    assert "The seal is &lt;b&gt;another&#x27;s&lt;/b&gt;." in page(cast)
+
+
+def test_one_that_fell_silent_is_marked_and_no_longer_counted(cast: Cast, api: Client) -> None:
+    send(api, report({}, kind="server"))
+    with tenancy.scope(cast.acme.pk):
+        Subscriber.objects.update(heard=timezone.now() - 2 * STALE)
+    assert "Silent" in page(cast)
+    assert "No model server has reported yet" in page(cast)
+
+
+def test_a_server_of_the_installation_reports_for_all(
+    cast: Cast, api: Client, server: Client
+) -> None:
+    body = report(
+        {"organisation": "acme"}, {"organisation": "other"}, {"organisation": "no"}, kind="server"
+    )
+    assert send(server, body, "server/reports").status_code == 204
+    for organisation in (cast.acme, cast.other):
+        with tenancy.scope(organisation.pk):
+            assert Subscriber.objects.get().kind == "server"
+
+
+def test_an_organisation_speaks_of_its_own_models_alone(cast: Cast, api: Client) -> None:
+    send(api, report({"organisation": "other"}, {"model": "nothing"}))
+    with tenancy.scope(cast.other.pk):
+        assert not Subscriber.objects.exists()
+    with tenancy.scope(cast.acme.pk):
+        assert Subscriber.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"offset": "x"}, "/models/0/offset"),
+        ({"offset": None}, "/models/0/offset"),
+        ({"status": "fine"}, "/models/0/status"),
+        ({"model": "a\0"}, "/models/0/model"),
+        ({"version": True}, "/models/0/version"),
+    ],
+)
+def test_a_report_that_makes_no_sense_is_refused_where_it_does_not(
+    api: Client, change: dict[str, Any], where: str
+) -> None:
+    answer = send(api, report(change))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, where)
+
+
+@pytest.mark.parametrize("body", [[], {}, {"subscriber": "x", "kind": "?", "models": []}])
+def test_a_body_that_is_no_report_is_refused(api: Client, body: Any) -> None:
+    assert send(api, body).status_code == 422
+
+
+def records(folder: Path, *organisations: Any) -> bytes:
+    """A server's journal with one record for each."""
+    journal = Journal(folder)
+    for organisation in organisations:
+        about = [str(uuid4()), str(organisation.pk), timezone.now(), "wages", 1, "sk_x", 1, 0.5]
+        journal.append(SEPARATOR.join((orjson.dumps(about), b'{"q":1}', b'{"a":1}')))
+    journal.close()
+    (path,) = folder.glob("*.ready")
+    return path.read_bytes()
+
+
+def ship(client: Client, data: bytes, name: object = UUID(int=7)) -> Any:
+    return client.post(
+        f"{V1}/server/predictions",
+        data,
+        content_type="application/x-berth-journal",
+        headers={"X-Journal-Name": str(name)},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(loading, "FOLDER", tmp_path / "portal")
+    return tmp_path / "portal"
+
+
+def test_what_a_server_answered_is_in_the_database_once(
+    cast: Cast, server: Client, folder: Path, tmp_path: Path
+) -> None:
+    data = records(tmp_path / "server", cast.acme, cast.other)
+    assert ship(server, data).status_code == 204
+    assert ship(server, data).status_code == 204
+    assert load_all(folder) == 2
+    assert ship(server, data).status_code == 204
+    assert load_all(folder) == 0
+    with tenancy.scope(cast.acme.pk):
+        assert Prediction.objects.get().request == '{"q":1}'
+
+
+def test_an_organisation_ships_its_own_records_alone(
+    cast: Cast, folder: Path, tmp_path: Path
+) -> None:
+    mixed = records(tmp_path / "server", cast.acme, cast.other)
+    answer = ship(cast.api("serve"), mixed)
+    assert answer.json()["type"] == "/api/problems/foreign_record"
+    assert not folder.exists()
+    assert ship(cast.api("serve"), mixed.splitlines(keepends=True)[0]).status_code == 204
+
+
+def test_a_journal_that_is_none_is_refused_and_a_torn_tail_is_not(
+    cast: Cast, server: Client, folder: Path, tmp_path: Path
+) -> None:
+    data = records(tmp_path / "server", cast.acme)
+    for bad in (b"hello\n", data.replace(b'"q"', b'"Q"') + data):
+        assert ship(server, bad).json()["type"] == "/api/problems/bad_journal"
+    assert ship(server, data, "../x").json()["type"] == "/api/problems/bad_name"
+    assert ship(server, b"").status_code == 204
+    assert not folder.exists()
+    assert ship(server, data + b"0000").status_code == 204
+    assert load_all(folder) == 1
+
+
+def test_a_journal_that_the_disk_does_not_take_is_not_acknowledged(
+    cast: Cast, server: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("predictions.receiving.os.fsync", full)
+    answer = ship(server, records(tmp_path / "server", cast.acme))
+    assert (answer.status_code, answer.json()["type"]) == (503, "/api/problems/journal_unavailable")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_native_version_is_not_offered_where_graphs_alone_can_run(cast: Cast) -> None:
+    with tenancy.scope(cast.acme.pk):
+        version = pipelines.seal(cast.acme, "wages", pipelines.wages())
+        version.pk, version.number, version.report = uuid4(), 2, {"runtime": "native"}
+        version.save(force_insert=True)
+    api = cast.api()
+    for name in ("embedded", "published"):
+        api.put(f"{V1}/models/wages/deployments/{name}", {"is_active": True}, "application/json")
+    assert api.post(f"{V1}/models/wages/versions/2/promote").status_code == 200
+    (*_, line) = api.get(f"{V1}/feed").json()["items"]
+    assert (line["runtime"], line["architectures"]) == ("native", ["embedded", "offline"])
+    answer = api.put(
+        f"{V1}/models/wages/deployments/dedicated", {"is_active": True}, "application/json"
+    )
+    assert answer.json()["type"] == "/api/problems/architecture_unavailable"
+    assert "natively" in json.dumps(answer.json())

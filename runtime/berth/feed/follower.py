@@ -69,6 +69,7 @@ class Followed:
     backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_RETRY, _LAST_RETRY))
     busy: bool = False
     gone: bool = False  # the source tells of this model no more
+    found: Exception | None = None  # what a target found out while the attempt still ran
 
     def now(self, status: str, error: Exception | None = None) -> None:
         """Where the newest line stands from now on."""
@@ -159,6 +160,9 @@ class Follower:
                 return
             if followed.status == "refused":  # it is to be tried again already
                 return
+            if followed.busy:
+                followed.found = error
+                return
             followed.now("refused", error)
             self._changed.notify_all()
         self._on_change()
@@ -231,6 +235,7 @@ class Follower:
             with self._changed:
                 current = self._followed[followed.newest.key]  # another one if news came
                 current.busy = False
+                error, followed.found = error or followed.found, None
                 if error is None:
                     current.serving = followed.newest if serves else None
                 if current is followed:

@@ -100,8 +100,11 @@ class Reader:
         """Read until the source is closed.
 
         From where it stood when this was made, before the standings were read: another process
-        of the folder may have kept both further on meanwhile.
+        of the folder may have kept both further on meanwhile. From the start where a standing
+        could not be read, since the store then forgot how far it was.
         """
+        self._kept = self._store.position(self._name)
+        self._position = min(self._position, self._kept)
         while not self.closed.is_set():
             try:
                 if not self._read():

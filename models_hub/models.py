@@ -158,6 +158,10 @@ class ModelEvent(TenantModel):
         return f"{self.offset} {self.type}"
 
 
+#: The events that make a version the live one.
+MADE_LIVE = (ModelEvent.Type.PROMOTED, ModelEvent.Type.ROLLED_BACK)
+
+
 class SandboxCheck(models.Model):
     """What the workers of one machine found when they last tried the walls of their sandbox.
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from berth.problems import Problem, pointer
-from models_hub.models import HostedModel, ModelEvent
+from models_hub.models import MADE_LIVE, HostedModel, ModelEvent, Version
 from portal import tenancy
 from portal.errors import Invalid
 from portal.models import Organisation
@@ -21,6 +21,7 @@ from predictions.models import Subscriber
 STALE = timedelta(seconds=60)
 SHOWN = timedelta(days=7)
 KEPT = timedelta(days=30)
+PRESENT = timedelta(minutes=5)
 MOST_MODELS = 20_000
 _BIGGEST = 2**53
 _KEPT = ("offset", "version", "sha256", "status", "code", "detail", "at", "seconds")
@@ -208,3 +209,17 @@ def followers_of(model: HostedModel, kind: str) -> list[Follower]:
         for row in rows.filter(heard__gt=now - SHOWN).order_by("name")
     ]
     return sorted(found, key=lambda f: (f.row.status != "refused", not f.is_stale, f.row.name))
+
+
+def arrivals(version: Version, kind: str) -> list[float]:
+    """Of each that answers with the version, the seconds from its promotion until then, by the
+    reporter's own clock. Who came to it later than ``PRESENT`` was not there at the promotion and
+    is left out."""
+    model = version.model
+    rows = Subscriber.objects.filter(
+        model=model, kind=kind, status=Subscriber.Status.APPLIED, version=version.number
+    )
+    events = ModelEvent.objects.filter(model=model, type__in=MADE_LIVE)
+    made = dict(events.values_list("offset", "at"))
+    took = [row.at - made[row.offset] for row in rows if row.at and row.offset in made]
+    return [max(0.0, each.total_seconds()) for each in took if each < PRESENT]

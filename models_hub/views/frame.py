@@ -6,10 +6,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
+from models_hub.models import MADE_LIVE, Architecture, Deployment, HostedModel, ModelEvent, Version
 from portal.pages import PageRequest
-
-MADE_LIVE = (ModelEvent.Type.PROMOTED, ModelEvent.Type.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)

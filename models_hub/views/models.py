@@ -12,9 +12,9 @@ from django.utils.text import slugify
 
 from models_hub.actions import create_model
 from models_hub.doors import deployments_of, get_model_for, models_for
-from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
+from models_hub.models import MADE_LIVE, Architecture, Deployment, HostedModel, ModelEvent, Version
 from models_hub.views.chart import chart_of
-from models_hub.views.frame import MADE_LIVE, Chip, show, status_of
+from models_hub.views.frame import Chip, show, status_of
 from portal.access import Permission
 from portal.errors import BerthError
 from portal.pages import PageRequest, address, page, refuse

@@ -15,11 +15,11 @@ from models_hub.actions import roll_back
 from models_hub.actions import withdraw as withdraw_model
 from models_hub.doors import get_model_for, get_version_for
 from models_hub.events import GRAPHS_ONLY, runtime_of
-from models_hub.models import HostedModel, ModelEvent, Version
+from models_hub.models import MADE_LIVE, HostedModel, ModelEvent, Version
 from models_hub.quarantine import delete_refused
 from models_hub.sealing import STAGES
 from models_hub.views.figures import scientific, seconds
-from models_hub.views.frame import MADE_LIVE, show
+from models_hub.views.frame import show
 from models_hub.views.inputs import inputs_of
 from portal.errors import Conflict
 from portal.pages import PageRequest, deed, page

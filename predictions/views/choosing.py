@@ -16,11 +16,14 @@ from models_hub.views.frame import show
 from portal.pages import PageRequest, page
 from predictions.architectures import ARCHITECTURES
 from predictions.recommending import DESIGN, QUESTIONS, recommend
+from predictions.subscribers import arrivals
 
 ORDER = ("embedded", "browser", "dedicated", "published", "offline")
 TITLES = {name: one.title for name, one in ARCHITECTURES.items()} | {
     "browser": "In the applicant’s browser"
 }
+
+_FOLLOWERS = {"dedicated": "server", "published": "subscriber"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,12 @@ def _row(name: str, version: Version) -> Row:
     return Row(
         name=name,
         title=TITLES[name],
-        why_not=_why_not(name, report.get("architectures", {}).get(name)),
+        why_not=_why_not(report.get("architectures", {}).get(name)),
         p50_ms=way.get("p50_ms"),
         p99_ms=way.get("p99_ms"),
         rows_per_second=way.get("rows_per_second"),
         ships=_ships(name, version),
-        swap=_swap(name),
+        swap=_swap(name, version),
         worst="" if worst is None else scientific(worst),
         agrees=None if mismatches is None else mismatches == 0,
         failed=way.get("failed", ""),
@@ -104,11 +107,7 @@ def _row(name: str, version: Version) -> Row:
     )
 
 
-def _why_not(name: str, told: Mapping[str, Any] | None) -> str:
-    """The installation's word, then the report's."""
-    architecture = ARCHITECTURES.get(name)
-    if architecture and not architecture.available:
-        return architecture.why_not
+def _why_not(told: Mapping[str, Any] | None) -> str:
     return told["reason"] if told and not told["available"] else ""
 
 
@@ -123,10 +122,14 @@ def _ships(name: str, version: Version) -> int | None:
     return None
 
 
-def _swap(name: str) -> str:
-    """From a promotion to the new version answering."""
+def _swap(name: str, version: Version) -> str:
+    """From a promotion to the new version answering: as others reported it, or what holds by
+    design where the portal itself answers."""
+    if name in _FOLLOWERS:
+        took = arrivals(version, _FOLLOWERS[name])
+        return f"{max(took):.1f} s, the slowest of {len(took)}" if took else ""
     return {
         "embedded": f"within {settings.LIVE_TTL:g} s",
         "browser": f"within {settings.LIVE_TTL:g} s, for pages opened then",
         "offline": "from the next job on",
-    }.get(name, "")
+    }[name]

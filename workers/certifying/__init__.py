@@ -18,11 +18,13 @@ import structlog
 from berth.bundle import Bundle
 from berth.predictor import Predictor
 from berth.signature import MISSING_STRING, Field, Signature
+from models_hub import sealing
 from models_hub.conversion.answers import Answers
 from models_hub.conversion.draw import draw
 from models_hub.conversion.parity import Columns, compare, predict
 from models_hub.native import NativePredictor
 from portal.errors import Unavailable
+from predictions.engine import Answering
 from workers.certifying.ways import WAYS, Candidate, Rows, Way
 
 log = structlog.get_logger()
@@ -41,7 +43,7 @@ def certify(organisation_id: UUID, bundle: Bundle) -> Certificate:
     probability. Only the ways that can run the version at all are among them, and the last three
     stand with live ways alone. Raises Unavailable where a native model can't be asked just now.
     """
-    predictor = Predictor(bundle) if bundle.onnx else NativePredictor(organisation_id, bundle)
+    predictor = _predictor(organisation_id, bundle)
     candidate = Candidate(bundle, predictor)
     columns, rows, expected = _reference(candidate)
     ways = {
@@ -51,6 +53,15 @@ def certify(organisation_id: UUID, bundle: Bundle) -> Certificate:
     }
     passed = all(way.get("mismatches") == 0 for way in ways.values())
     return {"rows": len(rows), "passed": passed, "ways": ways}
+
+
+def _predictor(organisation_id: UUID, bundle: Bundle) -> Answering:
+    """Loaded as everybody outside loads it: from the file's bytes, every one of them checked."""
+    if not bundle.onnx:
+        return NativePredictor(organisation_id, bundle)
+    predictor = Predictor.from_bytes(bundle.data, sealing.signing_key().public_key())
+    predictor.verify_golden()
+    return predictor
 
 
 def _reference(candidate: Candidate) -> tuple[Columns, Rows, Answers]:

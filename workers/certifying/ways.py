@@ -11,6 +11,10 @@ import numpy as np
 import orjson
 
 from berth.bundle import Bundle
+from berth.feed.subscriber import predict
+from berth.predictor import Predictor
+from berth.server import batching, datatypes, tensors
+from berth.server import outputs as server_outputs
 from berth.signature import Signature
 from models_hub.conversion.answers import Answers
 from models_hub.native import NativePredictor
@@ -100,6 +104,49 @@ def _scored(path: Path, predictor: Answering) -> tuple[list[Any], list[list[floa
     return values, probabilities
 
 
+def _dedicated(candidate: Candidate, rows: Rows) -> Answers:
+    """As a model server: the Open Inference Protocol's JSON, a tensor for each column."""
+    predictor, output = _with_graph(candidate), candidate.signature.output
+    inputs = [
+        {
+            "name": field.name,
+            "datatype": datatypes.of_field(field),
+            "shape": [len(rows)],
+            "data": [row[field.name] for row in rows],
+        }
+        for field in candidate.signature.inputs
+    ]
+    asked = tensors.read(orjson.dumps({"inputs": inputs}), None)
+    predicted = batching.predict(predictor, asked.columns)
+    written = server_outputs.write(
+        {}, server_outputs.tensors(output, predicted.predictions), {}, asked
+    )
+    said = {tensor["name"]: tensor for tensor in orjson.loads(written.body)["outputs"]}
+    labels = output.labels or ()
+    values = said[output.name]["data"]
+    if said[output.name]["datatype"] == datatypes.TEXT:  # others than texts travel as their JSON
+        named = {
+            label if isinstance(label, str) else orjson.dumps(label).decode(): label
+            for label in labels
+        }
+        values = [named[value] for value in values]
+    chances = said.get(server_outputs.PROBABILITIES) if labels else None
+    shaped = None if chances is None else np.reshape(chances["data"], chances["shape"])
+    return _answers(values, shaped, candidate.signature)
+
+
+def _published(candidate: Candidate, rows: Rows) -> Answers:
+    """As a customer's application: rows in its own memory, asked of the model that it holds."""
+    found = predict(_with_graph(candidate), rows)
+    return _answers(found["predictions"], found.get("probabilities"), candidate.signature)
+
+
+def _with_graph(candidate: Candidate) -> Predictor:
+    if isinstance(candidate.predictor, NativePredictor):
+        raise ValueError("It has no graph.")
+    return candidate.predictor
+
+
 def _answers(values: Sequence[Any], probabilities: Any, signature: Signature) -> Answers:
     """What came back, as parity compares it. ``values`` [n], ``probabilities`` [n, k] or None."""
     if signature.output.labels is None:
@@ -111,5 +158,7 @@ def _answers(values: Sequence[Any], probabilities: Any, signature: Signature) ->
 
 WAYS: dict[str, Way] = {
     "embedded": Way(_embedded, runs_natively=True),
+    "dedicated": Way(_dedicated),
+    "published": Way(_published),
     "offline": Way(_offline, is_live=False, runs_natively=True),
 }

@@ -67,14 +67,19 @@ class Model:
 
         Raises InvalidInput (errors point at `/instances/{row}/{field}`), PredictionError.
         """
-        coerced = self.signature.coerce(rows)
-        predictions = self.predictor.predict(coerced.columns)
-        answer = {"model": self.name, "version": self.version, **predictions.to_json()}
-        if predictions.probabilities is not None:
-            answer["labels"] = list(self.signature.output.labels or ())
-        if coerced.warnings:
-            answer["warnings"] = [warning.to_json() for warning in coerced.warnings]
-        return answer
+        return {"model": self.name, "version": self.version, **predict(self.predictor, rows)}
+
+
+def predict(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What Model.predict says, but for which model and version it is."""
+    coerced = predictor.signature.coerce(rows)
+    predictions = predictor.predict(coerced.columns)
+    answer = predictions.to_json()
+    if predictions.probabilities is not None:
+        answer["labels"] = list(predictor.signature.output.labels or ())
+    if coerced.warnings:
+        answer["warnings"] = [warning.to_json() for warning in coerced.warnings]
+    return answer
 
 
 class _Loaded:

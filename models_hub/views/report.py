@@ -9,13 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from berth.bundle import NATIVE
 from models_hub.actions import promote as promote_version
 from models_hub.actions import roll_back
 from models_hub.actions import withdraw as withdraw_model
 from models_hub.doors import get_model_for, get_version_for
-from models_hub.events import GRAPHS_ONLY, runtime_of
 from models_hub.models import MADE_LIVE, HostedModel, ModelEvent, Version
+from models_hub.places import places_told
 from models_hub.quarantine import delete_refused
 from models_hub.sealing import STAGES
 from models_hub.views.figures import scientific, seconds
@@ -91,9 +90,7 @@ def _step(name: str, stage: Mapping[str, Any]) -> Step:
 def places_of(version: Version) -> list[Place]:
     """The architectures as the report has them, and the browser beside them."""
     titles = {name: a.title for name, a in ARCHITECTURES.items()} | {"browser": "In the browser"}
-    told = dict(version.report.get("architectures", {}))
-    if runtime_of(version) != NATIVE:  # a report of an earlier release knows of no feed
-        told |= {name: {"available": True, "reason": ""} for name in GRAPHS_ONLY & told.keys()}
+    told = places_told(version)
     return [
         Place(title, told[name]["available"], told[name]["reason"], told[name].get("bytes"))
         for name, title in titles.items()

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from models_hub.doors import get_model_for
 from models_hub.models import HostedModel, Version
+from models_hub.places import places_told
 from models_hub.views.figures import scientific
 from models_hub.views.frame import show
 from portal.pages import PageRequest, page
@@ -94,7 +95,7 @@ def _row(name: str, version: Version) -> Row:
     return Row(
         name=name,
         title=TITLES[name],
-        why_not=_why_not(report.get("architectures", {}).get(name)),
+        why_not=_why_not(places_told(version).get(name)),
         p50_ms=way.get("p50_ms"),
         p99_ms=way.get("p99_ms"),
         rows_per_second=way.get("rows_per_second"),

@@ -119,7 +119,12 @@ def test_a_classifier_shows_its_probabilities(
 
 def test_the_architectures_are_listed_honestly(alice: Client, salary: Version) -> None:
     page = text(alice.get("/models/salary/deploy"))
-    for title in ("Embedded", "Offline predictions", "Dedicated model API", "In the browser"):
+    for title in (
+        "Embedded",
+        "Offline predictions",
+        "Dedicated model API",
+        "In the applicant’s browser",
+    ):
         assert title in page
     assert "Version 1 answers." in page
     assert "Model servers do not answer for it." in page

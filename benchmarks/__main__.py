@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import load, native, promotions, report, walls
+from benchmarks import dedicated, load, native, promotions, report, walls
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
 from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
@@ -56,8 +56,10 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
         granian("benchmarks.tuned_fastapi:app", "asgi", model, folder / "tuned.log")
     )
     bare = stack.enter_context(granian("benchmarks.bare:app", "rsgi", model, folder / "bare.log"))
+    infer, journal = stack.enter_context(dedicated.beside(there, folder))
     urls = {
         report.BERTH: there.predict,
+        report.DEDICATED: infer,
         report.FASTAPI: f"{plain}/predict",
         report.TUNED: f"{tuned}/predict",
         report.BARE: f"{bare}/predict",
@@ -68,8 +70,9 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
             _check(name, url, there.headers, asked)
     for asked in questions:
         also = {report.NOTHING: f"{bare}/nothing"} if asked.rows == 1 else {}
-        rates = _rounds({**urls, **also}, there, asked, arguments)
+        rates = _rounds({**urls, **also}, there, journal, asked, arguments)
         report.rates(asked.rows, rates)
+    report.started(*dedicated.start(there, model.read_bytes(), questions[0], folder))
     row = json.loads(questions[0].body)["instances"][0]
     report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
     load_versions(there, MODELS, questions[0].body)
@@ -80,21 +83,25 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
 def _check(name: str, url: str, headers: dict[str, str], asked: Question) -> None:
     """A server that answers wrongly is not worth timing."""
     content = {"Content-Type": "application/json", **headers}
-    response = httpx.post(url, content=asked.body, headers=content, timeout=60)
+    response = httpx.post(url, content=asked.body_for(url), headers=content, timeout=60)
     if response.status_code != 200 or not asked.is_answered_by(response.content):
         raise Broken(f"{name} does not predict what the pipeline does: {response.text[:300]}")
 
 
 def _rounds(
-    urls: dict[str, str], there: Installation, asked: Question, arguments: argparse.Namespace
+    urls: dict[str, str],
+    there: Installation,
+    journal: Path,
+    asked: Question,
+    arguments: argparse.Namespace,
 ) -> dict[str, list[float]]:
     """Requests a second of each server, round by round; the first round only warms up."""
     rates: dict[str, list[float]] = {name: [] for name in urls}
     for lap in range(arguments.rounds + 1):
         for name, url in urls.items():
             seconds = arguments.seconds if lap else 2
-            rate = load.requests_per_second(url, there.headers, asked.body, seconds)
-            there.settle()
+            rate = load.requests_per_second(url, there.headers, asked.body_for(url), seconds)
+            there.settle(journal)
             if lap:
                 rates[name].append(rate)
     return rates

@@ -47,12 +47,13 @@ class Installation:
             raise Broken(f"{method} {path} answered {response.status_code}: {response.text}")
         return dict(response.json())
 
-    def settle(self) -> None:
-        """Wait until the worker has loaded what was journaled: the next server deserves both
-        processors."""
+    def settle(self, *others: Path) -> None:
+        """Wait until the worker has loaded what was journaled, here and in `others`, the model
+        servers' journals: the next server deserves both processors."""
         deadline = time.monotonic() + READY_SECONDS
-        while any((self.home / "journal").iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.2)
+        for journal in (*others, self.home / "journal"):
+            while any(journal.iterdir()) and time.monotonic() < deadline:
+                time.sleep(0.2)
 
 
 @contextmanager

@@ -25,15 +25,24 @@ SEED = 20
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request's body, and the pipeline's own predictions for its rows (float64 [rows])."""
+    """One request's body, as rows and as the Open Inference Protocol's tensors, and the
+    pipeline's own predictions for its rows (float64 [rows])."""
 
     rows: int
     body: bytes
+    tensors: bytes
     expected: NDArray[np.float64]
+
+    def body_for(self, url: str) -> bytes:
+        """What a server at this address takes."""
+        return self.tensors if url.endswith("/infer") else self.body
 
     def is_answered_by(self, answer: bytes) -> bool:
         """Whether the JSON ``answer`` holds the pipeline's predictions, within 1e-5 of each."""
-        predictions = orjson.loads(answer).get("predictions")
+        content = orjson.loads(answer)
+        if "outputs" in content:
+            content = {"predictions": content["outputs"][0]["data"]}
+        predictions = content.get("predictions")
         return np.shape(predictions) == self.expected.shape and np.allclose(
             predictions, self.expected, rtol=1e-5, atol=0.0
         )
@@ -80,4 +89,18 @@ def question(pipeline: Pipeline, rows: int) -> Question:
     """A request of ``rows`` rows that the pipeline was trained on."""
     people = table(TRAINING_ROWS, SEED)[:rows]
     instances = people.to_dict(orient="records")
-    return Question(rows, orjson.dumps({"instances": instances}), pipeline.predict(people))
+    body = orjson.dumps({"instances": instances})
+    return Question(rows, body, _tensors(people), pipeline.predict(people))
+
+
+def _tensors(people: pd.DataFrame) -> bytes:
+    inputs = [
+        {
+            "name": name,
+            "datatype": "FP64" if name in NUMBERS else "BYTES",
+            "shape": [len(people)],
+            "data": people[name].tolist(),
+        }
+        for name in (*NUMBERS, *CHOICES)
+    ]
+    return orjson.dumps({"inputs": inputs})

@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import orjson
 
+from benchmarks.dedicated import served
 from benchmarks.installation import SLUG, Installation
-from benchmarks.servers import Broken, answers, free_port, running, wait_until
+from benchmarks.servers import Broken, running, wait_until
 
 CALLERS = 2  # threads that ask each door
 PAUSE = 0.004  # seconds between two calls of a thread
@@ -116,21 +117,12 @@ def _said(response: httpx.Response) -> dict[str, object]:
 @contextmanager
 def _dedicated(there: Installation, row: Mapping[str, object], folder: Path) -> Iterator[Heard]:
     """A model server with one process, and who asks it."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    log = folder / "serve.log"
-    command = ["-m", "berth", "serve", "--feed", there.address, "--token", there.key]
-    command += ["--folder", str(folder / "served"), "--port", str(port)]
-    url = f"{address}/v2/models/{SLUG}/infer"
     client = httpx.Client(headers=there.headers, timeout=30)
     body = {"inputs": [_tensor(name, value) for name, value in row.items()]}
 
-    def ask() -> str:
-        return str(_said(client.post(url, json=body))["model_version"])
-
-    with running(command, {}, log) as process:
-        wait_until(lambda: answers(f"{address}/v2/health/ready"), process, log)
-        with _asked(ask) as heard:
+    with served(there.address, there.key, folder / "served", 1) as (address, _):
+        url = f"{address}/v2/models/{SLUG}/infer"
+        with _asked(lambda: str(_said(client.post(url, json=body))["model_version"])) as heard:
             yield heard
 
 

@@ -11,13 +11,18 @@ from benchmarks.load import CONNECTIONS, GENERATOR
 from benchmarks.servers import WORKERS, Memory
 
 BERTH = "Berth: key, limits, validation, journal"
+DEDICATED = "Berth's model server, the same"
 FASTAPI = "Plain FastAPI + onnxruntime (uvicorn)"
 TUNED = "Tuned FastAPI + onnxruntime (Granian, uvloop)"
 BARE = "Granian RSGI + onnxruntime, nothing else"
 NOTHING = "Granian RSGI answering {}"
 TARGETS = {1: 0.8, 1_000: 3.0}  # of plain FastAPI's requests a second, by rows a request
 ARRIVED_SECONDS = {"embedded": 2.0, "dedicated": 1.0, "published": 1.0}
+# Of the model server's requests a second: to the bare limit's, to plain FastAPI's.
+DEDICATED_TARGETS = {1: {BARE: 0.8, FASTAPI: 1.8}, 1_000: {FASTAPI: 3.0}}
+FIRST_ANSWER_SECONDS = 2.0
 MOST_MB = 200
+MOST_SERVER_MB = 120
 MOST_WALL_MS = 50
 MOST_NATIVE_MS = 15
 PACKAGES = ("django", "djangorestframework", "granian", "onnxruntime", "fastapi", "pydantic")
@@ -47,7 +52,23 @@ def rates(rows: int, measured: dict[str, list[float]]) -> None:
         spread = f"{min(each):,.0f} to {max(each):,.0f}"
         print(f"{name:48}{median(each):12,.0f}{ratio:12.2f}  {spread}")
     reached = median(a / b for a, b in zip(measured[BERTH], measured[FASTAPI], strict=True))
-    print(f"Target: {TARGETS[rows]:g} times plain FastAPI. {_verdict(reached >= TARGETS[rows])}\n")
+    print(f"Target: {TARGETS[rows]:g} times plain FastAPI. {_verdict(reached >= TARGETS[rows])}")
+    for name, target in DEDICATED_TARGETS[rows].items():
+        reached = median(a / b for a, b in zip(measured[DEDICATED], measured[name], strict=True))
+        verdict = f"{reached:.2f}. {_verdict(reached >= target)}"
+        print(f"Target of the model server: {target:g} times {name}: {verdict}")
+    print()
+
+
+def started(seconds: float, process: Memory) -> None:
+    """A model server that starts from its disk."""
+    print("Berth's model server, one process, ten models on its disk, no portal")
+    print(f"{'':48}{seconds:8.2f} s from its start to its first answer")
+    print(f"Target: {FIRST_ANSWER_SECONDS:g} s. {_verdict(seconds <= FIRST_ANSWER_SECONDS)}")
+    print(
+        f"{'':48}{process.rss:8.0f} MB resident with no model loaded, {process.pss:.0f} its share"
+    )
+    print(f"Target: {MOST_SERVER_MB} MB. {_verdict(process.rss <= MOST_SERVER_MB)}\n")
 
 
 def memory(models: int, workers: Sequence[Memory]) -> None:

@@ -87,14 +87,16 @@ def _module(arguments: Sequence[str], model: Path, log: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def wait_until(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until(
+    ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path, pause: float = 0.1
+) -> None:
     """Raises Broken, with the end of the log, when the process ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-2000:]
             raise Broken(f"A server did not start. {log.name} ends:\n{tail}")
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def _listens(port: int) -> bool:
@@ -112,7 +114,7 @@ def answers(address: str) -> bool:
 def web_workers(above: int) -> list[int]:
     """Granian's worker processes below the process ``above``, as Linux's /proc shows them."""
     found = []
-    for child in _children(above):
+    for child in children(above):
         if _is_granian(above) and _is_granian(child):
             found.append(child)
         found += web_workers(child)
@@ -126,7 +128,8 @@ def memory_of(pid: int) -> Memory:
     return Memory(kilobytes["Rss:"] / 1024, kilobytes["Pss:"] / 1024)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that it started and that live."""
     threads = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for thread in threads for child in thread.read_text().split()]
 

@@ -89,7 +89,7 @@ def _granian(options: Options) -> MPServer:
         port=options.port,
         interface=Interfaces.RSGI,
         workers=options.processes,
-        loop=Loops.uvloop,
+        loop=Loops.auto,
         websockets=False,
         respawn_failed_workers=True,
         respawn_interval=0.5,

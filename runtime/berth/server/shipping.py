@@ -72,7 +72,7 @@ class Shipper:
         Raises FetchError when the portal does not take one just now, OSError.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self.folder / "ship.lock") as alone:
+        with _alone(self.folder.with_suffix(".lock")) as alone:
             return sum(map(self._ship, self._files())) if alone else 0
 
     def _ship(self, path: Path) -> bool:

@@ -1,10 +1,12 @@
 """A whole Berth from the outside, under load, while parts of it are killed."""
 
 import os
+import select
 import signal
+import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -108,6 +110,36 @@ def test_kill_9_of_a_web_process_right_after_an_answer_loses_no_record(
         return not missing
 
     wait_for(all_found, 60, "every answered call is on record")
+
+
+def raw(outsider: Outsider, request: str) -> socket.socket:
+    """A connection on which ``request`` was sent, with the customer's key."""
+    key = outsider.client.headers["Authorization"]
+    connection = socket.create_connection(("127.0.0.1", httpx.URL(outsider.base_url).port or 0))
+    line, _, rest = request.partition("\r\n")
+    connection.sendall(f"{line}\r\nHost: localhost\r\nAuthorization: {key}\r\n{rest}".encode())
+    return connection
+
+
+def test_waiting_polls_and_slow_senders_leave_room_for_predictions(outsider: Outsider) -> None:
+    after = outsider.get("/feed", limit=1000)["next"]
+    poll = f"GET /api/v1/feed?after={after}&wait=30 HTTP/1.1\r\nConnection: close\r\n\r\n"
+    slow = "POST /api/v1/models/wage/predict HTTP/1.1\r\nContent-Type: application/json\r\n"
+    slow += 'Content-Length: 900\r\n\r\n{"instances"'
+    with ExitStack() as stack:
+        polls = [stack.enter_context(raw(outsider, poll)) for _ in range(50)]
+        senders = [stack.enter_context(raw(outsider, slow)) for _ in range(50)]
+        row = wages().instances(1)
+        for _ in range(30):
+            outsider.post("/models/wage/predict", json={"instances": row})
+        assert select.select([*polls, *senders], [], [], 0)[0] == []
+        live = outsider.get("/models/wage")["live_version"]
+        outsider.post(f"/models/wage/versions/{3 - live}/promote")
+        for waiting in polls:
+            waiting.settimeout(60)
+            with waiting.makefile("rb") as answer:
+                assert b"200" in answer.readline()
+                assert any(b'"promoted"' in line for line in answer)
 
 
 @pytest.mark.skipif(not zoo.CPS.exists(), reason="the wage data of ../shared/data is not there")

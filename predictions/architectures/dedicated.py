@@ -18,7 +18,7 @@ class Dedicated(Following):
     title = "Dedicated model API"
     summary = "Model servers of their own, scaled on their own, speak the Open Inference Protocol."
     kind = "server"
-    nobody = "No model server has reported yet: start one with `berth serve`, as shown below."
+    nobody = "No model server has reported yet: start one with “berth serve”, as shown below."
     off = "Model servers do not answer for it."
 
     def usage(self, deployment: Deployment, address: str) -> list[Snippet]:
@@ -73,14 +73,16 @@ def _curl(slug: str, tensors: list[dict[str, Any]]) -> str:
 def _triton(slug: str, tensors: list[dict[str, Any]]) -> str:
     lines = [
         "# pip install tritonclient[http]",
-        "import json, os",
+        "import os",
         "",
         "import numpy as np",
         "import tritonclient.http as triton",
         "",
         f'client = triton.InferenceServerClient("{SERVER.removeprefix("http://")}")',
-        f"columns = json.loads({json.dumps(json.dumps(tensors, ensure_ascii=False))})",
-        "types = " + json.dumps(_NUMPY),
+        "columns = [",
+        *(f"    {tensor!r}," for tensor in tensors),
+        "]",
+        f"types = {_NUMPY!r}",
         "inputs = []",
         "for column in columns:",
         '    tensor = triton.InferInput(column["name"], column["shape"], column["datatype"])',

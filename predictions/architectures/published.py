@@ -27,10 +27,10 @@ class Published(Following):
     def usage(self, deployment: Deployment, address: str) -> list[Snippet]:
         model = deployment.model
         row = example_row(model.live.signature if model.live else None)
-        slug, rows = json.dumps(model.slug), json.dumps([row], ensure_ascii=False)
+        slug = json.dumps(model.slug)
         python = (
             f"# {INSTALL}\n"
-            "import json, os\n\n"
+            "import os\n\n"
             "from berth.feed.subscriber import Subscriber\n\n"
             "subscriber = Subscriber(\n"
             f"    feed={json.dumps(address)},\n"
@@ -41,7 +41,7 @@ class Published(Following):
             '    name="careers-1",  # as it is listed here\n'
             ")\n"
             "with subscriber:\n"
-            f"    rows = json.loads({json.dumps(rows)})\n"
+            f"    rows = {[row]!r}\n"
             f"    print(subscriber.predict({slug}, rows))"
         )
         curl = (

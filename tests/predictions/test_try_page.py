@@ -1,5 +1,6 @@
 """Trying a model by its form, and choosing where it is deployed."""
 
+import ast
 import re
 from typing import Any
 
@@ -10,9 +11,11 @@ from sklearn.pipeline import Pipeline
 
 from berth.signature import Output, Signature
 from models_hub.actions import correct_signature
+from models_hub.doors import deployments_of
 from models_hub.models import Version
 from portal import tenancy
 from portal.access import system
+from predictions.architectures import ARCHITECTURES
 from predictions.architectures.published import public_key
 from tests.cast import Cast
 from tests.runtime.conftest import INPUTS, trained
@@ -128,6 +131,19 @@ def test_the_architectures_are_listed_honestly(alice: Client, salary: Version) -
         assert title in page
     assert "Version 1 answers." in page
     assert "Model servers do not answer for it." in page
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("published", "Python"), ("dedicated", "tritonclient")]
+)
+def test_the_code_to_copy_is_python(cast: Cast, salary: Version, name: str, language: str) -> None:
+    with tenancy.scope(cast.acme.pk):
+        deployment = deployments_of(salary.model)[name]
+        snippets = ARCHITECTURES[name].usage(deployment, "https://berth.example")
+    (code,) = [snippet.code for snippet in snippets if snippet.language == language]
+    ast.parse(code)
+    for column in ("experience", "education", "region"):
+        assert column in code
 
 
 def test_switching_embedded_off_stops_answers_until_it_is_on_again(

@@ -1,7 +1,8 @@
 """pytest plugin: PostgreSQL and Valkey of this test session, and the variables that name them.
 
 Loaded by ``-p tests.services``, so that the variables are set before Django reads its settings;
-the servers themselves start with the session.
+the servers themselves start with the session. Under pytest-xdist each worker has its own; the
+process above them runs no test and starts none.
 """
 
 import os
@@ -71,6 +72,8 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
     global _services
     _services = Services()
     _services.set_variables()
+    # xdist's workers do not read `addopts`, and would find this plugin only after the settings.
+    os.environ["PYTEST_PLUGINS"] = __name__
     return (yield)
 
 
@@ -80,7 +83,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if _services is not None and not session.config.option.collectonly:
+    config = session.config
+    only_above = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    if _services is not None and not config.option.collectonly and not only_above:
         _services.start()
 
 

@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 from django.db import connections
@@ -22,30 +23,47 @@ class Input(Protocol):
     def readline(self, size: int = -1, /) -> bytes: ...
 
 
-class PatientInput:
-    """A large body, read with the permit put down: its sender may be slow."""
+class WholeInput:
+    """A body of ``length`` bytes. Raises ConnectionError where it ends before, whose sender or a
+    proxy gave up: a server tells such an end from no other, and a part must not pass for all.
 
-    def __init__(self, stream: Input) -> None:
+    A patient one is read with the permit put down: its sender may be slow.
+    """
+
+    def __init__(self, stream: Input, length: int, *, patient: bool) -> None:
         self._stream = stream
+        self._left = length
+        self._patient = patient
 
     def read(self, size: int = -1) -> bytes:
-        with permits.resting():
-            return self._stream.read(size)
+        wanted = self._left if size < 0 else min(size, self._left)
+        with permits.resting() if self._patient else nullcontext():
+            data = self._stream.read(wanted)
+            while len(data) < wanted and (more := self._stream.read(wanted - len(data))):
+                data += more
+        if len(data) < wanted:
+            raise ConnectionError("The body broke off on its way.")
+        self._left -= wanted
+        return data
 
     def readline(self, size: int = -1) -> bytes:
-        with permits.resting():
-            return self._stream.readline(size)
+        with permits.resting() if self._patient else nullcontext():
+            line = self._stream.readline(size)
+        if not line and size and self._left:
+            raise ConnectionError("The body broke off on its way.")
+        self._left -= len(line)
+        return line
 
 
 def receive(environ: dict[str, Any]) -> None:
     """Read a small body to its end before any work on the request; make a large one patient."""
-    length = environ.get("CONTENT_LENGTH")
-    if not length:
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length.isdigit():
         return
-    if length.isdigit() and int(length) <= READ_AHEAD:
-        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
-    else:
-        environ["wsgi.input"] = PatientInput(environ["wsgi.input"])
+    stream, size = environ["wsgi.input"], int(length)
+    if small := size <= READ_AHEAD:
+        stream = io.BytesIO(stream.read(size))
+    environ["wsgi.input"] = WholeInput(stream, size, patient=not small)
 
 
 class Stream:

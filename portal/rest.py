@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
@@ -123,6 +123,8 @@ def _as_berth_error(exc: Exception) -> errors.BerthError:
         return errors.BadRequest(str(exc.detail))
     if isinstance(exc, RequestDataTooBig):
         return errors.TooLarge("The form's fields are larger than what is taken here.")
+    if isinstance(exc, UnreadablePostError):  # no fault of the body's: the whole will be taken
+        return errors.Unavailable("The body broke off on its way; send it again.")
     if isinstance(exc, InvalidData):
         return errors.Invalid(exc.errors[0].detail, errors=exc.errors)
     if isinstance(exc, Http404):

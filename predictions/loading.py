@@ -6,17 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from django.conf import settings
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, Error, IntegrityError, connection, transaction
+from psycopg.errors import ForeignKeyViolation
 
-from berth.journal import OPEN, READY, SEPARATOR, records_of
-from portal.tenancy import scope
+from berth.journal import OPEN, READY, records_of
+from portal.tenancy import DATABASE_AWAY, scope
 from predictions.models import JournalFile
+from predictions.records import Record, read
 
 log = structlog.get_logger()
 FOLDER: Path = settings.ENV.home / "journal"
@@ -35,14 +35,31 @@ _INSERT = f"""
 INSERT INTO predictions_prediction ({_COLUMNS}) SELECT {_COLUMNS} FROM pg_temp.journaled
 ON CONFLICT (id) DO NOTHING
 """  # noqa: S608  # constants of ours
-Row = tuple[Any, ...]
 
 
 def load_all(folder: Path = FOLDER) -> int:
-    """Load every file that is closed or whose process is gone. Returns the records loaded."""
+    """Load every file that is closed or whose process is gone. Returns the records loaded.
+
+    No file keeps those behind it waiting. Raises OperationalError or InterfaceError when the
+    database is away.
+    """
     if not folder.is_dir():
         return 0
-    return sum(load(path) for path in sorted(folder.iterdir()) if path.suffix in (OPEN, READY))
+    found = (path for path in sorted(folder.iterdir()) if path.suffix in (OPEN, READY))
+    return sum(map(_load_or_pass, found))
+
+
+def _load_or_pass(path: Path) -> int:
+    try:
+        return load(path)
+    except DATABASE_AWAY:
+        raise
+    except (Error, OSError):  # the database's trouble or the disk's, not the file's: it may pass
+        log.exception("journal_not_loaded", file=path.name)
+    except Exception:
+        log.exception("journal_set_aside", file=path.name)
+        path.rename(path.with_suffix(BAD))
+    return 0
 
 
 def load(path: Path) -> int:
@@ -93,16 +110,16 @@ def _held(path: Path) -> Iterator[bytes | None]:
         yield stream.read() if path.exists() else None
 
 
-def _insert(rows: list[Row]) -> int:
+def _insert(rows: list[Record]) -> int:
     """By organisation, so that each insert is inside its tenant's walls. Returns how many rows
     PostgreSQL does not take."""
-    by_organisation: dict[UUID, list[Row]] = defaultdict(list)
+    by_organisation: dict[UUID, list[Record]] = defaultdict(list)
     for row in rows:
-        by_organisation[row[1]].append(row)
+        by_organisation[row.organisation_id].append(row)
     return sum(_insert_of(*item) for item in by_organisation.items())
 
 
-def _insert_of(organisation: UUID, rows: list[Row]) -> int:
+def _insert_of(organisation: UUID, rows: list[Record]) -> int:
     try:
         with scope(organisation), connection.cursor() as cursor:
             cursor.execute(_INCOMING)
@@ -111,23 +128,22 @@ def _insert_of(organisation: UUID, rows: list[Row]) -> int:
                 for row in rows:
                     copy.write_row(row)
             cursor.execute(_INSERT)
-    except IntegrityError:  # the organisation was deleted meanwhile, and its records with it
-        log.warning("journal_of_nobody", organisation=str(organisation), records=len(rows))
-    except (DataError, ValueError) as error:
+    except (DataError, IntegrityError, ValueError) as error:
+        if isinstance(error.__cause__, ForeignKeyViolation):  # the organisation was deleted
+            log.warning("journal_of_nobody", organisation=str(organisation), records=len(rows))
+            return 0  # meanwhile, and its records with it
         if len(rows) == 1:
-            log.error("record_refused", id=str(rows[0][0]), error=str(error))
+            log.error("record_refused", id=str(rows[0].id), error=str(error))
             return 1
         half = len(rows) // 2
         return _insert_of(organisation, rows[:half]) + _insert_of(organisation, rows[half:])
     return 0
 
 
-def _row(record: bytes) -> Row | None:
-    """The record's columns; None when it is not one that a web process of ours writes."""
+def _row(record: bytes) -> Record | None:
+    """The record's columns; None when it is not one that a server of ours writes."""
     try:
-        about, request, response = record.split(SEPARATOR)
-        id_, organisation, *named = orjson.loads(about)
-        return (UUID(id_), UUID(organisation), *named, request.decode(), response.decode())
-    except (ValueError, TypeError, AttributeError) as error:
+        return read(record)
+    except ValueError as error:
         log.error("record_unreadable", error=repr(error)[:200])
         return None

@@ -16,7 +16,7 @@ from django.test import Client
 
 from berth.journal import SEPARATOR, Journal, records_of
 from portal import tenancy
-from predictions import answering
+from predictions import answering, loading, records
 from predictions.loading import load, load_all
 from predictions.models import JournalFile, Prediction
 from tests.cast import Cast
@@ -138,6 +138,59 @@ def test_a_record_that_cannot_be_kept_stands_in_nobodys_way(
     (bad,) = journal.folder.iterdir()
     assert bad.suffix == ".bad"
     assert load_all(journal.folder) == 0
+
+
+def test_a_head_that_no_server_writes_costs_no_other_record(cast: Cast, tmp_path: Path) -> None:
+    good = [str(UUID(int=1)), str(cast.acme.pk), "2026-01-02T03:04:05Z", "m", 1, "sk_x", 1, 0.5]
+    wrong: dict[int, list[object]] = {
+        0: [7, "x"],
+        1: [None],
+        2: ["2026-01-02T03:04:05", "9999-01-01T00:00:00Z", 1],
+        3: [{"a": 1}, "m" * 64, "\0"],
+        4: [-1, 2**31, 1.5, True],
+        5: [["sk_x"], "s" * 33],
+        6: [-1, {}],
+        7: ["NaN", {}, None],
+    }
+    bad = [[*good[:at], v, *good[at + 1 :]] for at, values in wrong.items() for v in values]
+    journal = Journal(tmp_path)
+    for head in [*bad, good[:7], [*good, 1], good]:
+        head = [str(uuid_utils.uuid7()), *head[1:]] if head[0] == good[0] else head
+        journal.append(SEPARATOR.join((orjson.dumps(head), b"{}", b"{}")))
+    journal.close()
+    assert load_all(tmp_path) == 1
+    assert count(cast) == 1
+    assert [left.suffix for left in tmp_path.iterdir()] == [".bad"]
+
+
+def test_a_file_that_fails_keeps_no_other_waiting(
+    ask: Ask, cast: Cast, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask({"instances": [ROW]})
+    journal.close()
+    first = journal.folder / f"{UUID(int=0)}.ready"
+    first.write_bytes(b"no journal\n")
+    fine = loading.records_of
+
+    def failing(data: bytes) -> tuple[list[bytes], int, int]:
+        return fine(data) if data != b"no journal\n" else fine(data + None)  # type: ignore[operator]  # fails
+
+    monkeypatch.setattr(loading, "records_of", failing)
+    assert load_all(journal.folder) == 1
+    assert [left.name for left in journal.folder.iterdir()] == [f"{first.stem}.bad"]
+
+
+def test_what_the_table_refuses_costs_the_one_record_alone(
+    ask: Ask, cast: Cast, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask({"instances": [ROW]})
+    ask({"instances": [ROW, ROW]})
+    journal.close()
+    monkeypatch.setattr(  # as a table with one more constraint than the loader knows
+        loading, "read", lambda record: (r := records.read(record))._replace(rows=1 - r.rows)
+    )
+    assert load_all(journal.folder) == 1
+    assert count(cast) == 1
 
 
 def test_damage_in_the_middle_costs_nothing_behind_it(

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DataError, Error, IntegrityError, connection, transaction
 from psycopg.errors import ForeignKeyViolation
 
-from berth.journal import OPEN, READY, records_of
+from berth.journal import OPEN, READY, records_of, sweep
 from portal.tenancy import DATABASE_AWAY, scope
 from predictions.models import JournalFile
 from predictions.records import Record, read
@@ -45,6 +45,7 @@ def load_all(folder: Path = FOLDER) -> int:
     """
     if not folder.is_dir():
         return 0
+    sweep(folder)
     found = (path for path in sorted(folder.iterdir()) if path.suffix in (OPEN, READY))
     return sum(map(_load_or_pass, found))
 

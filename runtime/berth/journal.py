@@ -18,12 +18,15 @@ import os
 import threading
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import uuid_utils
 
 log = logging.getLogger("berth.journal")
-OPEN, READY = ".open", ".ready"
+NEW, OPEN, READY = ".new", ".open", ".ready"
+MOST_SHIPPED = 32 * 1024**2  # bytes that the portal takes in one piece
+_ORPHANED = 60.0  # seconds; a file becomes an open one at once, or its process died
 SEPARATOR = b"\x1f"  # JSON has no place for it but inside a text, and there only escaped
 
 
@@ -53,39 +56,57 @@ class Journal:
         """Write one record (JSON). Raises OSError when the disk refuses; then the answer must not
         be sent."""
         record = record.replace(b"\n", b" ")  # in JSON a line break is nothing but space
-        line = b"%08x %s\n" % (zlib.crc32(record), record)
+        line = line_of(record)
         with self._lock:
+            if self._size and self._size + len(line) > self.most_bytes:
+                self._give_up()
             if self._descriptor is None:
                 self._open()
             assert self._descriptor is not None
             written = os.write(self._descriptor, line)
             if written != len(line):
-                os.ftruncate(self._descriptor, self._size)
+                self._take_back(self._descriptor)
                 raise OSError(f"The journal took {written} of {len(line)} bytes.")
             self._size += written
 
+    def _take_back(self, descriptor: int) -> None:
+        """Cut a half record off. Where that fails too, the file ends with it, as after a crash:
+        nothing may come behind it."""
+        try:
+            os.ftruncate(descriptor, self._size)
+        except OSError as error:
+            log.error("The journal %s ends with half a record: %s", self._path.name, error)
+            self._give_up()
+
     def _open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        new = self.folder / f"{uuid_utils.uuid7()}.new"  # no loader looks at it before it is locked
+        new = (
+            self.folder / f"{uuid_utils.uuid7()}{NEW}"
+        )  # no loader looks at it before it is locked
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(new, flags, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # freed by the kernel when we die
-        self._path = new.rename(new.with_suffix(OPEN))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # freed by the kernel when we die
+            self._path = new.rename(new.with_suffix(OPEN))
+            sync_folder(self.folder)  # a file that no folder names is lost with all its records
+        except OSError:
+            os.close(descriptor)
+            raise
         self._descriptor = descriptor
         self._size = self._synced = 0
         self._opened = time.monotonic()
-        threading.Thread(target=self._tend, args=(descriptor,), daemon=True).start()
+        threading.Thread(target=self._tend, args=(self._path, descriptor), daemon=True).start()
 
-    def _tend(self, descriptor: int) -> None:
+    def _tend(self, path: Path, descriptor: int) -> None:
         """Sync while records come; close the file for loading when it is due."""
         while True:
             time.sleep(self.sync_seconds)
             with self._lock:
-                if self._descriptor != descriptor:
-                    return
+                if self._descriptor is None or self._path != path:
+                    return  # a file of its own has a number that was another's
                 due = time.monotonic() - self._opened > self.most_seconds
                 if due or self._size > self.most_bytes:
-                    path, self._descriptor = self._path, None
+                    self._descriptor, self._size = None, 0
                     break
                 dirty = self._size > self._synced
                 self._synced = self._size
@@ -96,9 +117,13 @@ class Journal:
     def close(self) -> None:
         """Hand over what there is: at the end of the process, and in tests."""
         with self._lock:
-            if self._descriptor is not None:
-                _hand_over(self._path, self._descriptor)
-                self._descriptor = None
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Hand the file over; the next record opens another."""
+        if self._descriptor is not None:
+            _hand_over(self._path, self._descriptor)
+            self._descriptor, self._size = None, 0
 
 
 def _hand_over(path: Path, descriptor: int) -> None:
@@ -119,6 +144,28 @@ def _sync(descriptor: int) -> None:
         os.fdatasync(descriptor)
     except OSError as error:
         log.error("A journal was not synced: %s", error)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in the folder on the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files of processes that died before they wrote anything. Raises OSError."""
+    for path in folder.glob(f"*{NEW}"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ORPHANED:
+                path.unlink()
+
+
+def line_of(record: bytes) -> bytes:
+    """A record (without line breaks) as it stands in a file."""
+    return b"%08x %s\n" % (zlib.crc32(record), record)
 
 
 def records_of(data: bytes) -> tuple[list[bytes], int, int]:

@@ -170,7 +170,7 @@ def test_a_file_that_fails_keeps_no_other_waiting(
     journal.close()
     first = journal.folder / f"{UUID(int=0)}.ready"
     first.write_bytes(b"no journal\n")
-    fine = loading.records_of
+    fine = records_of
 
     def failing(data: bytes) -> tuple[list[bytes], int, int]:
         return fine(data) if data != b"no journal\n" else fine(data + None)  # type: ignore[operator]  # fails
@@ -299,6 +299,45 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.M
     journal.close()
     (path,) = tmp_path.iterdir()
     assert records_of(path.read_bytes()) == ([b'{"a": 1}', b'{"c": 3}'], 0, 0)
+
+
+def test_a_half_record_that_cannot_be_cut_off_is_the_last_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, most_seconds=60)
+    journal.append(b'{"a": 1}')
+    write = os.write
+
+    def refused(descriptor: int, size: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+    monkeypatch.setattr(os, "ftruncate", refused)
+    with pytest.raises(OSError, match="took 5 of"):
+        journal.append(b'{"b": 2}')
+    monkeypatch.undo()
+    journal.append(b'{"c": 3}')
+    journal.close()
+    found = sorted(records_of(path.read_bytes()) for path in tmp_path.iterdir())
+    assert found == [([b'{"a": 1}'], 1, 0), ([b'{"c": 3}'], 0, 0)]
+
+
+def test_a_file_outgrows_its_bound_by_one_large_record_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, most_bytes=100, most_seconds=60, sync_seconds=60)
+    for size in (40, 40, 200, 10):
+        journal.append(b"x" * size)
+    journal.close()
+    sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
+    assert sizes == [2 * (40 + 10), 200 + 10, 10 + 10]
+
+
+def test_a_file_whose_process_died_at_once_is_swept_away(tmp_path: Path) -> None:
+    young, old = tmp_path / "1.new", tmp_path / "2.new"
+    for path in (young, old):
+        path.touch()
+    os.utime(old, (0, 0))
+    assert load_all(tmp_path) == 0
+    assert list(tmp_path.iterdir()) == [young]
 
 
 @pytest.mark.parametrize("address", ["not-a-uuid", "00000000-0000-0000-0000-000000000000"])

@@ -31,13 +31,15 @@ class FetchError(Exception):
     """What was asked for did not come; `code` says why.
 
     `unreachable`, `denied` (401, 403), `missing` (404), `failed` (any other status),
-    `broken_off`, `too_slow`, `too_large`, `no_json`. `status` is the answer's, 0 without one.
+    `broken_off`, `too_slow`, `too_large`, `no_json`. `status` is the answer's, 0 without one;
+    `problem` the portal's own code (RFC 9457), empty where something before it answered.
     """
 
-    def __init__(self, code: str, detail: str, status: int = 0) -> None:
+    def __init__(self, code: str, detail: str, status: int = 0, problem: str = "") -> None:
         super().__init__(detail)
         self.code = code
         self.status = status
+        self.problem = problem
 
 
 class Http:
@@ -169,9 +171,10 @@ class Http:
             raise FetchError("unreachable", f"{self.base_url} can't be reached: {error}") from error
         if 200 <= response.status < 300:
             return response
+        problem = _problem_of(response)
         response.drain_conn()
         response.release_conn()
-        raise _status_error(response.status, path)
+        raise _status_error(response.status, path, problem)
 
     def _headers(self, url: str) -> dict[str, str]:
         """The token goes to the place that it is for, and to no other that a line names."""
@@ -188,11 +191,21 @@ def _cut(known: socket.socket) -> None:
         socket.socket.shutdown(known, socket.SHUT_RDWR)
 
 
-def _status_error(status: int, path: str) -> FetchError:
+def _problem_of(response: urllib3.BaseHTTPResponse) -> str:
+    if response.headers.get("Content-Type") != "application/problem+json":
+        return ""
+    with suppress(urllib3.exceptions.HTTPError, orjson.JSONDecodeError, AttributeError):
+        return str(orjson.loads(response.read(_CHUNK)).get("type", "")).rpartition("/")[2]
+    return ""
+
+
+def _status_error(status: int, path: str, problem: str) -> FetchError:
     codes = {401: "denied", 403: "denied", 404: "missing"}
     says = {"denied": "The key is not taken", "missing": "It is not there"}
     code = codes.get(status, "failed")
-    return FetchError(code, f"{says.get(code, 'It failed')}: {path} answered {status}.", status)
+    return FetchError(
+        code, f"{says.get(code, 'It failed')}: {path} answered {status}.", status, problem
+    )
 
 
 def _pools(

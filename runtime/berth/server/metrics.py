@@ -40,11 +40,17 @@ _HELP = {
     "berth_feed_lag_seconds": ("gauge", "Seconds since the model feed was last heard."),
     "berth_keys_lag_seconds": ("gauge", "Seconds since the keys' feed was last heard."),
     "berth_journal_waiting_bytes": ("gauge", "Bytes of records that the portal has not taken yet."),
+    "berth_journal_set_aside": ("gauge", "Files of records that the portal refused for good."),
     "berth_ready": ("gauge", "Processes that are ready."),
     "berth_processes": ("gauge", "Processes that answer."),
 }
 #: Of these each process knows the whole; they are not added up.
-_SHARED = ("berth_models", "berth_keys", "berth_journal_waiting_bytes")
+_SHARED = (
+    "berth_models",
+    "berth_keys",
+    "berth_journal_waiting_bytes",
+    "berth_journal_set_aside",
+)
 _LAGS = ("berth_feed_lag_seconds", "berth_keys_lag_seconds")
 
 

@@ -104,6 +104,7 @@ class Process:
         self._from_disk = False
         self._disk: str | None = None
         self._waiting = 0
+        self._set_aside = 0
         self._ended = threading.Event()
         self.__rsgi__ = self.application.__call__
 
@@ -146,6 +147,7 @@ class Process:
             self._disk = _writable(self.options.home)
             try:
                 self._waiting = self.shipper.waiting()
+                self._set_aside = self.shipper.set_aside()
                 self.figures.leave()
             except OSError as error:
                 log.warning("Metrics can't be shared: %s", error)
@@ -171,6 +173,7 @@ class Process:
             "berth_models_evicted_total": self.shelf.loaded.evicted,
             "berth_keys": len(self.ring),
             "berth_journal_waiting_bytes": self._waiting,
+            "berth_journal_set_aside": self._set_aside,
             "berth_ready": float(not self.missing()),
         }
         heard = {"feed": self.follower.reader.heard_at, "keys": self.keys.heard_at}

@@ -112,9 +112,12 @@ class _ServerHandler(_Handler):
         if not self._refused():
             if self.fake.takes == 204:
                 self.fake.shipped[self.headers["X-Journal-Name"]] = body
+            problem = b'{"type": "/api/problems/bad_journal"}' if self.fake.takes == 422 else b""
             self.send_response(self.fake.takes)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Type", "application/problem+json")
+            self.send_header("Content-Length", str(len(problem)))
             self.end_headers()
+            self.wfile.write(problem)
         return None
 
     def _page(self, lines: Sequence[dict[str, Any]]) -> None:

@@ -1,53 +1,57 @@
 """Journals that model servers ship: kept as our own are, for the loader to bring in."""
 
 import os
+from hashlib import sha256
 from uuid import UUID
 
-import orjson
+import structlog
 from uuid_utils import uuid7
 
-from berth.journal import READY, SEPARATOR, records_of
+from berth.journal import READY, line_of, records_of, sync_folder
 from portal.errors import Invalid, Unavailable
 from portal.servers import Server
 from predictions import loading
-from predictions.models import JournalFile
+from predictions.records import read
+
+log = structlog.get_logger()
 
 
 def receive(server: Server, name: UUID, data: bytes) -> None:
-    """Keep a journal file under its name; on return it is on the disk. Twice is once.
+    """Keep a journal file's records; on return they are on the disk. Twice is once, by the
+    records' ids; the content is part of the name that it is kept under, so that nothing else
+    which comes under its name takes its place.
 
-    Raises Invalid when it holds no whole record, or one of an organisation that the server may
-    not speak for; Unavailable when the disk refuses.
+    What is whole and the server's to send is kept for loading. Where there is more than that, the
+    whole file is set aside beside it. Raises Invalid when nothing is left to keep; Unavailable
+    when the disk refuses.
     """
     records, _, damaged = records_of(data)
+    own = [record for record in records if _is_of(server, record)]
     if data and not records:
         raise Invalid("The body holds no whole record of a journal.", code="bad_journal")
-    if damaged:
-        raise Invalid(f"{damaged:,} records of the journal are damaged.", code="bad_journal")
-    if server.organisation_id is not None:
-        _require_own(server.organisation_id, records)
-    if records and not JournalFile.objects.filter(name=str(name)).exists():
-        try:
-            _write(str(name), data)
-        except OSError as error:
-            raise Unavailable(
-                "Records can't be kept just now.", code="journal_unavailable"
-            ) from error
+    if data and not own:
+        detail = "No record is of an organisation that this key or token speaks for."
+        raise Invalid(detail, code="foreign_record")
+    try:
+        if damaged or len(own) < len(records):
+            refused = {"damaged": damaged, "foreign": len(records) - len(own)}
+            log.error("shipped_journal_set_aside", file=str(name), server=server.id, **refused)
+            _write(name, data, loading.BAD)
+        if own:
+            _write(name, b"".join(map(line_of, own)), READY)
+    except OSError as error:
+        raise Unavailable("Records can't be kept just now.", code="journal_unavailable") from error
 
 
-def _require_own(organisation_id: UUID, records: list[bytes]) -> None:
-    own = str(organisation_id)
-    for record in records:
-        try:
-            _, organisation, *_ = orjson.loads(record.partition(SEPARATOR)[0])
-        except (ValueError, TypeError):
-            organisation = None
-        if organisation != own:
-            detail = "A record is not of the organisation whose key this is."
-            raise Invalid(detail, code="foreign_record")
+def _is_of(server: Server, record: bytes) -> bool:
+    try:
+        organisation_id = read(record).organisation_id
+    except ValueError:
+        return False
+    return server.organisation_id in (None, organisation_id)
 
 
-def _write(name: str, data: bytes) -> None:
+def _write(name: UUID, data: bytes, suffix: str) -> None:
     """The file appears whole or not at all, and is on the disk when we return."""
     folder = loading.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,12 +62,8 @@ def _write(name: str, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(half, folder / f"{name}{READY}")
+        os.replace(half, folder / f"{name}-{sha256(data).hexdigest()[:32]}{suffix}")
     except OSError:
         half.unlink(missing_ok=True)
         raise
-    kept = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(kept)
-    finally:
-        os.close(kept)
+    sync_folder(folder)

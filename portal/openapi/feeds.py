@@ -156,7 +156,7 @@ FEEDS: dict[str, dict[str, Operation]] = {
         "post": operation(
             "shipPredictions", "Feed", "serve", "Ship a journal of answered predictions",
             {"204": {"description": "It is on disk here: delete yours."}},
-            413, 415, 422, 503,
+            413, 415, 422, 429, 503,
             body={"application/x-berth-journal": {"schema": FILE}},
             parameters=[{"name": "X-Journal-Name", "in": "header", "required": True,
                          "schema": text("The file's name.", format="uuid")}],

@@ -73,10 +73,10 @@ PROBLEMS: dict[str, Explained] = {
     "idempotency_key_reused": Explained(
         422, "This Idempotency-Key was sent with another request before: use a new one."
     ),
-    "bad_journal": Explained(422, "The body is no whole journal of a model server's."),
+    "bad_journal": Explained(422, "The body holds no whole record of a model server's journal."),
     "bad_name": Explained(422, "The header X-Journal-Name must be a UUID."),
     "foreign_record": Explained(
-        422, "The journal holds a record of an organisation that the key does not speak for."
+        422, "No record of the journal is of an organisation that the key speaks for."
     ),
     "no_prediction": Explained(422, "The model has no finite answer for these rows."),
     "rate_limited": Explained(

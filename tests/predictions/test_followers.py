@@ -1,6 +1,7 @@
 """What followers of the feed send back: reports that the page shows, journals that are kept."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ from django.utils import timezone
 from berth.journal import SEPARATOR, Journal
 from portal import tenancy
 from portal.actions import create_server_token
-from predictions import loading
+from predictions import feed_api, loading
 from predictions.loading import load_all
 from predictions.models import Prediction, Subscriber
 from predictions.subscribers import STALE
@@ -166,7 +167,9 @@ def test_what_a_server_answered_is_in_the_database_once(
     assert ship(server, data).status_code == 204
     assert load_all(folder) == 2
     assert ship(server, data).status_code == 204
-    assert load_all(folder) == 0
+    load_all(folder)
+    with tenancy.scope(cast.other.pk):
+        assert Prediction.objects.count() == 1
     with tenancy.scope(cast.acme.pk):
         assert Prediction.objects.get().request == '{"q":1}'
 
@@ -175,17 +178,66 @@ def test_an_organisation_ships_its_own_records_alone(
     cast: Cast, folder: Path, tmp_path: Path
 ) -> None:
     mixed = records(tmp_path / "server", cast.acme, cast.other)
-    answer = ship(cast.api("serve"), mixed)
+    _, foreign = mixed.splitlines(keepends=True)
+    answer = ship(cast.api("serve"), foreign)
     assert answer.json()["type"] == "/api/problems/foreign_record"
     assert not folder.exists()
-    assert ship(cast.api("serve"), mixed.splitlines(keepends=True)[0]).status_code == 204
+    assert ship(cast.api("serve"), mixed).status_code == 204
+    assert load_all(folder) == 1
+    (aside,) = folder.iterdir()
+    assert (aside.suffix, aside.read_bytes()) == (".bad", mixed)
+    with tenancy.scope(cast.other.pk):
+        assert not Prediction.objects.exists()
+
+
+def test_a_part_that_came_first_does_not_stand_for_the_whole(
+    cast: Cast, server: Client, folder: Path, tmp_path: Path
+) -> None:
+    whole = records(tmp_path / "server", cast.acme, cast.other)
+    assert ship(server, whole.splitlines(keepends=True)[0]).status_code == 204
+    assert load_all(folder) == 1
+    assert ship(server, whole).status_code == 204
+    load_all(folder)
+    with tenancy.scope(cast.other.pk):
+        assert Prediction.objects.count() == 1
+
+
+def test_a_damaged_record_costs_the_others_nothing(
+    cast: Cast, server: Client, folder: Path, tmp_path: Path
+) -> None:
+    data = records(tmp_path / "server", cast.acme, cast.other)
+    assert ship(server, data.replace(b'"q"', b'"Q"', 1)).status_code == 204
+    assert load_all(folder) == 1
+    assert [path.suffix for path in folder.iterdir()] == [".bad"]
+
+
+def test_large_journals_are_bounded_and_few_at_a_time(
+    cast: Cast, server: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = records(tmp_path / "server", cast.acme)
+    monkeypatch.setattr(feed_api, "READ_AHEAD", 10)
+    for _ in range(5):  # each gives its place back
+        assert ship(server, data).status_code == 204
+    monkeypatch.setattr(feed_api, "_large", threading.BoundedSemaphore(1))
+    with feed_api._room(11):
+        busy = ship(server, data)
+    assert (busy.status_code, int(busy["Retry-After"]) > 0) == (503, True)
+    monkeypatch.setattr(feed_api, "MOST_SHIPPED", len(data) - 1)
+    assert ship(server, data).status_code == 413
+
+
+def test_a_server_that_ships_without_end_is_slowed_down(
+    cast: Cast, server: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_api, "JOURNALS_PER_MINUTE", 1)
+    assert [ship(server, b"").status_code for _ in range(2)] == [204, 429]
 
 
 def test_a_journal_that_is_none_is_refused_and_a_torn_tail_is_not(
     cast: Cast, server: Client, folder: Path, tmp_path: Path
 ) -> None:
     data = records(tmp_path / "server", cast.acme)
-    for bad in (b"hello\n", data.replace(b'"q"', b'"Q"') + data):
+    for bad in (b"hello\n", data.replace(b'"q"', b'"Q"')):
         assert ship(server, bad).json()["type"] == "/api/problems/bad_journal"
     assert ship(server, data, "../x").json()["type"] == "/api/problems/bad_name"
     assert ship(server, b"").status_code == 204

@@ -144,7 +144,7 @@ class Reader:
         before, self._position = self._position, line.position
         try:
             manifest = Manifest.read(line.document, self._public_key)
-        except ManifestError as error:
+        except Exception as error:  # noqa: BLE001  (no line may be passed over unjudged)
             self._doubt(line, error, before)
             return
         if not self._interest.covers(manifest):
@@ -202,14 +202,14 @@ class Reader:
         self.away = reason
         self._learner.heard()
 
-    def _doubt(self, line: Line, error: ManifestError, before: int) -> None:
-        log.error("A line of the feed is refused (%s): %s", error.code, error)
+    def _doubt(self, line: Line, error: Exception, before: int) -> None:
+        log.error("A line of the feed is refused (%s): %s", _code(error), error)
         if self._spoilt is None:
             self._spoilt = before
             self._reread_at = time.monotonic() + self._backoff.next()
         try:
             claimed = parsed(line.document)
-        except ManifestError:
+        except (ManifestError, ValueError, RecursionError):
             return
         key = (claimed.get("organisation"), claimed.get("model"))
         if _are_names(key) and self._interest.covers_key(*key):
@@ -220,7 +220,11 @@ def _are_names(key: tuple[object, object]) -> TypeGuard[tuple[str, str]]:
     return all(isinstance(part, str) and 0 < len(part) <= _LONGEST_NAME for part in key)
 
 
-def _refused(claimed: Mapping[str, Any], error: ManifestError) -> dict[str, Any]:
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, ManifestError) else "bad_manifest"
+
+
+def _refused(claimed: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     """What a report says of a line: nothing that it claims is believed but its name."""
     return {
         "organisation": claimed["organisation"],
@@ -229,7 +233,7 @@ def _refused(claimed: Mapping[str, Any], error: ManifestError) -> dict[str, Any]
         "version": _whole(claimed.get("version")),
         "sha256": None,
         "status": "refused",
-        "code": error.code,
+        "code": _code(error),
         "detail": str(error),
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }

@@ -5,7 +5,6 @@ from being passed off as one on another kind of document.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +27,7 @@ def holds(document: Mapping[str, Any], domain: bytes, key: Ed25519PublicKey) -> 
     try:
         seal = base64.b64decode(str(document.get("seal")), validate=True)
         key.verify(seal, _signed_bytes(document, domain))
-    except (ForgedSignature, binascii.Error, BundleError):
+    except (ForgedSignature, ValueError, RecursionError, BundleError):  # whatever was made up
         return False
     return True
 

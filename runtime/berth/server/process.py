@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from berth.feed.backoff import Backoff
 from berth.feed.follower import Follower
 from berth.feed.http import Http
 from berth.feed.manifest import Manifest
@@ -36,6 +37,7 @@ from berth.server.target import ShelfTarget
 log = logging.getLogger("berth.server")
 _INTEREST = Interest("dedicated")
 _EVERY = 1.0  # seconds between the looks at the disk
+_FIRST_RETRY, _LAST_RETRY = 0.25, 2.0  # seconds: a revocation must not wait for longer
 _PATIENCE = 5.0  # seconds that the end waits for the portal to take the last records
 
 
@@ -46,22 +48,37 @@ class KeyFollower:
         self.source = source
         self.ring = ring
         self.heard_at: float | None = None
+        self._backoff = Backoff(_FIRST_RETRY, _LAST_RETRY)
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="berth-keys", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
+        self._closed.set()
         self.source.close()
         self._thread.join(1.0)
 
     def _run(self) -> None:
+        """Until close(), whatever comes: revocations and readiness depend on this thread."""
+        while not self._closed.is_set():
+            try:
+                self._follow()
+            except Exception:
+                log.exception("Reading the keys failed; it begins again")
+                self._closed.wait(self._backoff.next())
+            else:
+                return
+
+    def _follow(self) -> None:
         for event in self.source.lines(self.ring.position):
             match event:
                 case Line():
                     self.ring.apply(event.position, event.document)
                 case CaughtUp():
                     self.heard_at = time.monotonic()
+                    self._backoff.reset()
                     self._save()
                 case Away():
                     log.warning("Keys can't be heard of, known ones are honoured: %s", event.reason)

@@ -41,12 +41,20 @@ def test_no_word_of_it_can_be_changed(name: str, bundle: Bundle, key: Ed25519Pri
     assert caught.value.code == "forged"
 
 
-@pytest.mark.parametrize("seal", [None, "", "?", "AAAA", 7])
+@pytest.mark.parametrize("seal", [None, "", "?", "AAAA", 7, "é"])
 def test_no_seal_and_no_sense_in_it_is_forged(
     seal: Any, bundle: Bundle, key: Ed25519PrivateKey
 ) -> None:
     with pytest.raises(ManifestError) as caught:
         Manifest.read({**line(bundle, offset=1), "seal": seal}, key.public_key())
+    assert caught.value.code == "forged"
+
+
+def test_a_document_nested_without_end_is_forged(bundle: Bundle, key: Ed25519PrivateKey) -> None:
+    deep = '{"x":' * 900 + "1" + "}" * 900
+    text = json.dumps({**line(bundle, offset=1), "seal": "AAAA"})[:-1] + f', "deep": {deep}}}'
+    with pytest.raises(ManifestError) as caught:
+        Manifest.read(text, key.public_key())
     assert caught.value.code == "forged"
 
 

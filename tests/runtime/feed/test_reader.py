@@ -1,0 +1,43 @@
+"""The reader alone, with what no portal should say."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from berth.bundle import Bundle
+from berth.feed.follower import Follower
+from berth.feed.manifest import Manifest, sealed
+from berth.feed.reading import Interest
+from berth.feed.sources import CaughtUp, HttpSource, Line
+from berth.feed.store import Store
+from tests.runtime.feed.lines import line
+
+
+class Nothing:
+    """A target that nothing reaches."""
+
+    def swap(self, manifest: Manifest) -> None: ...
+
+    def withdraw(self, manifest: Manifest) -> None: ...
+
+
+def test_a_line_that_can_not_be_judged_is_doubted_and_not_passed_over(
+    folder: Path, bundle: Bundle, key: Ed25519PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(document: object, public_key: object) -> Manifest:
+        raise RecursionError
+
+    store = Store(folder, key.public_key())
+    source = HttpSource("http://127.0.0.1:1", "sk_test")
+    follower = Follower(source, store, key.public_key(), Nothing(), Interest("embedded"))
+    reader = follower.reader
+    monkeypatch.setattr(Manifest, "read", fails)
+    monkeypatch.setattr(
+        source,
+        "lines",
+        lambda after: iter([Line(1, sealed(line(bundle, 1), key)), CaughtUp(1)]),
+    )
+    reader._read()
+    assert reader.doubts()["acme", "pay"]["code"] == "bad_manifest"
+    assert store.position(f"{source.name} embedded * *") == 0

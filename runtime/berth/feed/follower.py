@@ -121,6 +121,7 @@ class Follower:
         self._followed: dict[tuple[str, str], Followed] = {}
         self._changed = threading.Condition()
         self._closed = False
+        self._has_settled = False
         self.reader = Reader(source, store, public_key, interest, self)
         self._threads = [threading.Thread(target=self.reader.run, name="berth-feed", daemon=True)]
         self._threads += [
@@ -130,16 +131,25 @@ class Follower:
 
     def start(self) -> None:
         """Serve what the disk holds, and follow from then on. Raises OSError."""
+        self.resume()
+        self.follow()
+
+    def resume(self) -> None:
+        """Serve what the disk holds; the first half of `start`. Raises OSError."""
         self.store.sweep()
         for standing in self.store.standings():
             if self._interest.covers(standing.newest):
                 self._followed[standing.newest.key] = self._resumed(standing)
+
+    def follow(self) -> None:
+        """Follow from now on; the second half of `start`."""
         for thread in self._threads:
             thread.start()
 
     def wait(self, seconds: float, or_until: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until the feed was read to its end once and each model was tried, or until the
-        condition holds, which is looked at after each change; whether it came to that in time."""
+        """Wait until the feed was read to its end and each model was tried, which once it came
+        to that holds for good, or until the condition holds, which is looked at after each
+        change; whether it came to that in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self._is_settled() or or_until(), seconds)
 
@@ -195,6 +205,8 @@ class Follower:
         with self._changed:
             for key in self._followed.keys() - keys:
                 known = self._followed[key]
+                if known.gone:  # each quiet end of the feed says so again
+                    continue
                 gone = Followed(known.newest, known.serving, busy=known.busy, gone=True)
                 self._followed[key] = gone
             self._changed.notify_all()
@@ -206,8 +218,10 @@ class Follower:
         self._on_change()
 
     def _is_settled(self) -> bool:
-        tried = all(known.status != "pending" for known in self._followed.values())
-        return self._closed or (self.reader.has_caught_up and tried)
+        if not self._has_settled and self.reader.has_caught_up:
+            tried = all(known.status != "pending" for known in self._followed.values())
+            self._has_settled = tried
+        return self._closed or self._has_settled
 
     def _resumed(self, standing: Standing) -> Followed:
         """What the disk says is served again before anything is asked of the source."""

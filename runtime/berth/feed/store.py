@@ -109,7 +109,8 @@ class Store:
 
     def position(self, source: str) -> int:
         """How far the source was read; 0 where it never was."""
-        return int(self._positions().get(source, 0))
+        found = self._positions().get(source, 0)
+        return found if type(found) is int and found >= 0 else 0  # from the start is never wrong
 
     def seek(self, source: str, position: int) -> None:
         """Remember how far the source was read."""

@@ -127,8 +127,9 @@ class Process:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start from the disk, then follow. Called before the process takes a request."""
-        self.follower.start()
-        self.target.starting = False
+        self.follower.resume()
+        self.target.starting = False  # before news comes: that must answer its golden rows
+        self.follower.follow()
         self._from_disk = len(self.shelf) > 0
         self.keys.start()
         self.shipper.start()

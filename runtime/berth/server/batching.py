@@ -15,7 +15,7 @@ from berth.calls import MOST_ROWS
 from berth.predictions import PredictionError, Predictions
 from berth.predictor import Predictor
 from berth.problems import InvalidInput, Problem
-from berth.server.errors import ProtocolError, bad, unfit
+from berth.server.errors import bad, unfit
 
 _MOST_CALLS = 32  # in one run: the loop must not wait for long
 Columns = Mapping[str, list[Any]]
@@ -67,12 +67,17 @@ class Batches:
         return await due
 
     def _run(self, predictor: Predictor) -> None:
-        waiting = self._waiting.pop(predictor)
-        for start in range(0, len(waiting), _MOST_CALLS):
-            calls = waiting[start : start + _MOST_CALLS]
-            if len(calls) == 1 or not _together(predictor, calls):
-                for call in calls:
-                    _alone(predictor, call)
+        """One run of those that wait; others have their turn before the next."""
+        waiting = self._waiting[predictor]
+        calls, rest = waiting[:_MOST_CALLS], waiting[_MOST_CALLS:]
+        if rest:
+            self._waiting[predictor] = rest
+            asyncio.get_running_loop().call_soon(self._run, predictor)
+        else:
+            del self._waiting[predictor]
+        if len(calls) == 1 or not _together(predictor, calls):
+            for call in calls:
+                _alone(predictor, call)
 
 
 def _together(predictor: Predictor, calls: _Waiting) -> bool:
@@ -84,7 +89,7 @@ def _together(predictor: Predictor, calls: _Waiting) -> bool:
     joined = {name: list(chain.from_iterable(c[name] for c, _ in calls)) for name in names}
     try:
         predicted = predict(predictor, joined)
-    except ProtocolError:
+    except Exception:  # noqa: BLE001  # alone, each hears what is wrong with its own call
         return False
     if predicted.warnings:
         return False

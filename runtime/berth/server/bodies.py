@@ -9,6 +9,7 @@ from berth.server.errors import ProtocolError, bad
 
 _WORTH_PACKING = 1_024  # bytes; below, packing costs more than it saves
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+_LONGEST_NUMBER = 20  # digits
 _QUICK = 1  # zlib's level: on floats the higher ones gain little and cost much
 
 
@@ -33,7 +34,7 @@ async def received(conversation: Conversation, headers: Headers) -> bytes:
     _check_type(headers.get("content-type"))
     length = headers.get("content-length")
     if length is not None:
-        if not length.isdigit() or int(length) > MOST_BYTES:
+        if not length.isdigit() or len(length) > _LONGEST_NUMBER or int(length) > MOST_BYTES:
             raise _too_large()
         return await conversation()
     if headers.get("transfer-encoding") is None:
@@ -48,7 +49,7 @@ async def received(conversation: Conversation, headers: Headers) -> bytes:
 
 def _check_type(given: str | None) -> None:
     """Clients of Triton send no type at all."""
-    if given and not given.startswith(("application/json", "application/octet-stream")):
+    if given and not given.lower().startswith(("application/json", "application/octet-stream")):
         detail = "Send application/json or, with binary data, application/octet-stream."
         raise ProtocolError(415, detail)
 

@@ -19,6 +19,7 @@ from berth.server.errors import ProtocolError
 
 SCOPE = "predict"
 _MOST_VERIFIED = 10_000
+_LONGEST = 200  # letters
 _CHALLENGE = ("www-authenticate", "Bearer")
 
 
@@ -58,26 +59,21 @@ class KeyRing:
         Raises ProtocolError 401 for none and for one that is unknown or revoked, 403 for one
         that may not predict.
         """
+        text = bearer(authorization)
         verified = self._verified  # emptied, by another dictionary, at any news of keys
-        known = verified.get(authorization or "")
+        known = verified.get(text)
         if known is not None:
             return known
-        key = self._checked(authorization)
+        key = self._checked(text)
         if len(verified) >= _MOST_VERIFIED:
             verified.clear()
-        verified[authorization or ""] = key  # need not be hashed at each call
+        verified[text] = key  # need not be hashed at each call
         return key
 
-    def _checked(self, authorization: str | None) -> Key:
-        kind, _, text = (authorization or "").partition(" ")
-        if kind.lower() != "bearer" or not text:
-            detail = "This server needs a key: send the header Authorization: Bearer sk_…"
-            raise ProtocolError(401, detail, _CHALLENGE)
-        text = text.strip()
+    def _checked(self, text: str) -> Key:
         key = self._keys.get("_".join(text.split("_", 2)[:2]))
         if key is None or not matches(text, key.digest):
-            detail = "This key is not valid: it may be mistyped or revoked."
-            raise ProtocolError(401, detail, _CHALLENGE)
+            raise _invalid()
         if SCOPE not in key.scopes:
             raise ProtocolError(403, f"This key does not have the scope {SCOPE}.")
         return key
@@ -137,9 +133,28 @@ class KeyRing:
             return 0, []
 
 
+def bearer(authorization: str | None) -> str:
+    """The text of `Authorization: Bearer …`. Raises ProtocolError 401 for none, and for one that
+    is longer than any key."""
+    kind, _, text = (authorization or "").partition(" ")
+    if kind.lower() != "bearer" or not text:
+        detail = "This server needs a key: send the header Authorization: Bearer sk_…"
+        raise ProtocolError(401, detail, _CHALLENGE)
+    if len(text) > _LONGEST:
+        raise _invalid()
+    return text.strip()
+
+
+def _invalid() -> ProtocolError:
+    detail = "This key is not valid: it may be mistyped or revoked."
+    return ProtocolError(401, detail, _CHALLENGE)
+
+
 def _key(document: Mapping[str, Any]) -> Key | None:
     """The key; None for one that is revoked, no secret, or not understood."""
     if document.get("revoked") is not False or document.get("kind") != "secret":
+        return None
+    if not str(document.get("digest")).isascii():  # could not even be compared
         return None
     try:
         organisation_id = str(document["organisation_id"])

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from berth.server.errors import ProtocolError
 
+_LONGEST = 512  # letters
 READ, ASK = ("GET", "HEAD"), ("POST",)
 _FIXED: Mapping[str, str] = {
     "/v2": "server",
@@ -32,9 +33,15 @@ class Route:
     version: str | None = None
 
 
-@lru_cache(4_096)
 def find(path: str) -> Route:
     """The route of a path. Raises ProtocolError 404."""
+    if len(path) > _LONGEST:  # none of ours, and nothing to remember
+        raise _nothing()
+    return _found(path)
+
+
+@lru_cache(4_096)
+def _found(path: str) -> Route:
     fixed = _FIXED.get(path)
     if fixed is not None:
         return Route(fixed)
@@ -46,7 +53,11 @@ def find(path: str) -> Route:
         name = _OF_MODEL.get(tuple(rest))
         if name is not None and model and version != "":
             return Route(name, unquote(model), version)
-    raise ProtocolError(404, "There is nothing at this address.")
+    raise _nothing()
+
+
+def _nothing() -> ProtocolError:
+    return ProtocolError(404, "There is nothing at this address.")
 
 
 def check_method(route: Route, method: str) -> None:

@@ -94,7 +94,7 @@ class Shelf:
         live = standing.live
         if version is None or version == str(live.version):
             return live
-        found = standing.others.get(int(version)) if version.isdecimal() else None
+        found = next((o for o in standing.others.values() if str(o.version) == version), None)
         if found is None:
             detail = f'There is no version {version} of "{model}" here. Live is {live.version}.'
             raise ProtocolError(404, detail)

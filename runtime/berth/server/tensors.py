@@ -17,6 +17,7 @@ from berth.server.datatypes import BOUNDS, ELEMENTS, KNOWN
 from berth.server.errors import ProtocolError, bad
 
 _MOST_NAMED = 100  # a signature has 2,000 inputs at most; a request with more outputs is a mistake
+_LONGEST_NUMBER = 12  # digits of a length in bytes
 Document = Mapping[str, Any]
 #: Types whose elements need no look at their size: beyond INT64 a double is not exact anyway,
 #: which is the signature's to refuse.
@@ -77,7 +78,8 @@ def _parted(body: bytes, json_length: str | None) -> tuple[bytes | memoryview, _
     whole = memoryview(body)
     if json_length is None:
         return body, _Blobs(whole[:0])
-    length = int(json_length) if json_length.isascii() and json_length.isdigit() else -1
+    plain = len(json_length) <= _LONGEST_NUMBER and json_length.isascii() and json_length.isdigit()
+    length = int(json_length) if plain else -1
     if not 0 <= length <= len(body):
         detail = f"{binary.HEADER} must be the JSON's length in bytes, at most the body's"
         raise bad(f"{detail} {len(body)}.")
@@ -117,6 +119,8 @@ def _plain(item: Document) -> list[Any] | None:
     if type(data) is not list or len(item) != 4 or item.get("shape") != [len(data)]:
         return None
     datatype = item.get("datatype")
+    if type(datatype) is not str:
+        return None
     if datatype not in _UNBOUNDED or not _UNBOUNDED[datatype].issuperset(map(type, data)):
         return None
     return data
@@ -125,7 +129,7 @@ def _plain(item: Document) -> list[Any] | None:
 def _column(name: str, item: Document, blobs: _Blobs) -> list[Any]:
     """One input's elements: Python values, null as None."""
     datatype = item.get("datatype")
-    if datatype not in ELEMENTS:
+    if not isinstance(datatype, str) or datatype not in ELEMENTS:
         known = ", ".join(KNOWN)
         raise bad(f'The datatype of "{name}" is {shown(datatype)}, which is none of {known}.')
     rows, nested = _shape(name, item.get("shape"))

@@ -1,0 +1,124 @@
+"""What a request may make a server keep, and texts that are longer than any that mean something."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from berth.bundle import Bundle
+from berth.keys import digest, new_secret
+from berth.predictor import Predictor
+from berth.server import batching, bodies, routes, tensors
+from berth.server.errors import ProtocolError
+from berth.server.keyring import KeyRing
+
+ONE: dict[str, list[Any]] = {"experience": [3.0], "education": [12], "region": ["east"]}
+
+
+def test_a_path_longer_than_any_of_ours_is_not_kept() -> None:
+    before = routes._found.cache_info().currsize
+    with pytest.raises(ProtocolError) as caught:
+        routes.find("/v2/models/" + "a" * 600)
+    assert caught.value.status == 404
+    assert routes._found.cache_info().currsize == before
+
+
+def key_document(text: str, id_: str, **change: Any) -> dict[str, Any]:
+    return {
+        "key": id_,
+        "organisation": "acme",
+        "organisation_id": "0193b0f0-0000-7000-8000-000000000001",
+        "kind": "secret",
+        "digest": digest(text),
+        "scopes": ["predict"],
+        "calls_per_minute": 10,
+        "organisation_calls_per_minute": 10,
+        "revoked": False,
+        **change,
+    }
+
+
+def test_a_key_is_remembered_once_however_its_header_is_spaced(tmp_path: Path) -> None:
+    ring, (id_, text) = KeyRing(tmp_path / "keys.json"), new_secret()
+    ring.apply(1, key_document(text, id_))
+    for spaces in range(1, 9):
+        ring.find("Bearer" + " " * spaces + text)
+    assert len(ring._verified) == 1
+    with pytest.raises(ProtocolError) as caught:
+        ring.find("Bearer " + " " * 300 + text)
+    assert caught.value.status == 401
+
+
+def test_a_digest_that_is_no_ascii_is_no_key(tmp_path: Path) -> None:
+    ring, (id_, text) = KeyRing(tmp_path / "keys.json"), new_secret()
+    ring.apply(1, key_document(text, id_, digest="é"))
+    with pytest.raises(ProtocolError) as caught:
+        ring.find(f"Bearer {text}")
+    assert caught.value.status == 401
+
+
+@pytest.mark.parametrize("datatype", [["FP64"], {}, None, 7])
+def test_a_datatype_that_is_no_text_is_refused(datatype: object) -> None:
+    tensor = {"name": "experience", "shape": [1], "datatype": datatype, "data": [3.0]}
+    with pytest.raises(ProtocolError) as caught:
+        tensors.read(orjson.dumps({"inputs": [tensor]}), None)
+    assert caught.value.status == 400
+
+
+def test_a_length_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        tensors.read(b"{}", "1" * 5_000)
+    assert caught.value.status == 400
+
+
+def test_a_content_type_is_compared_without_regard_to_case() -> None:
+    bodies._check_type("Application/JSON; charset=utf-8")
+
+
+def test_what_fails_together_is_answered_one_by_one(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(bundle)
+    alone = predictor.predict
+
+    def only_one(columns: Any) -> Any:
+        if len(next(iter(columns.values()))) > 1:
+            raise MemoryError
+        return alone(columns)
+
+    monkeypatch.setattr(predictor, "predict", only_one)
+
+    async def ask() -> list[batching.Predicted]:
+        batches = batching.Batches()
+        asked = [batches.predict(predictor, ONE) for _ in range(3)]
+        return await asyncio.wait_for(asyncio.gather(*asked), 20)
+
+    assert [answer.rows for answer in asyncio.run(ask())] == [1, 1, 1]
+
+
+def test_others_have_their_turn_between_two_runs(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+    seen: list[int] = []
+
+    def together(predictor: Predictor, calls: Any) -> bool:
+        ran.append(len(calls))
+        for _, due in calls:
+            due.set_result(cast("batching.Predicted", None))
+        return True
+
+    monkeypatch.setattr(batching, "_together", together)
+
+    async def ask() -> None:
+        batches, predictor = batching.Batches(), Predictor(bundle)
+        waiting = [asyncio.ensure_future(batches.predict(predictor, ONE)) for _ in range(64)]
+        while not ran:
+            await asyncio.sleep(0)
+        seen.extend(ran)
+        await asyncio.gather(*waiting)
+
+    asyncio.run(ask())
+    assert (seen, ran) == ([32], [32, 32])

@@ -2,6 +2,7 @@
 
     bundles/<sha256>              a Bundle; <sha256>.part: one that is still coming
     models/<organisation>,<model>.json    its Standing: signed manifests
+    models/….unreadable           a Standing that could not be read, until it is told anew
     positions.json                how far each source was read
     locks/                        empty files
 
@@ -12,7 +13,8 @@ kept before the position moves past it, a Bundle is there before it counts as ap
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -28,6 +30,7 @@ from berth.feed.http import FetchError
 from berth.feed.manifest import Manifest, ManifestError
 
 log = logging.getLogger(__name__)
+ASIDE = ".unreadable"  # a standing that is not what was written there
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Store:
         """Drop a model that is told of no more."""
         with self._locked("state"):
             self._model(key).unlink(missing_ok=True)
+            self._model(key).with_suffix(ASIDE).unlink(missing_ok=True)
         self.sweep()
 
     def position(self, source: str) -> int:
@@ -152,20 +156,25 @@ class Store:
         return data
 
     def sweep(self) -> None:
-        """Delete the Bundles that no standing needs, and what a killed process left behind."""
+        """Delete the Bundles that no standing needs, and what a killed process left behind. None
+        while a standing lies aside: nobody knows what it needed."""
         with self._locked("state"):
             needed = {digest for known in self.standings() for digest in known.digests()}
-            for path in self._bundles.iterdir():
-                if path.stem not in needed:
-                    path.unlink(missing_ok=True)
+            if not any(self._models.glob(f"*{ASIDE}")):
+                self._drop(path for path in self._bundles.iterdir() if path.stem not in needed)
             for path in self._models.glob(f"{UNFINISHED}*"):  # who writes here holds the lock
                 path.unlink(missing_ok=True)
+
+    def _drop(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
 
     def _change(self, manifest: Manifest, change: Callable[[Standing], Standing]) -> bool:
         """Whether the change left a Bundle that this model needs no more."""
         path = self._model(manifest.key)
         with self._locked("state"):
             known = self._read(path)
+            path.with_suffix(ASIDE).unlink(missing_ok=True)  # the feed told of it anew
             new = change(known or Standing(manifest))
             if known != new:
                 write_whole(path, canonical(_to_json(new)))
@@ -183,8 +192,9 @@ class Store:
         except FileNotFoundError:
             return None
         except (ManifestError, ValueError, TypeError, AttributeError) as error:
-            log.error("%s is not what was written there, it will be read anew: %s", path, error)
-            path.unlink(missing_ok=True)
+            log.error("%s is not what was written there, it is set aside: %s", path, error)
+            with suppress(FileNotFoundError):  # another process may have been first
+                path.replace(path.with_suffix(ASIDE))
             (self.folder / "positions.json").unlink(missing_ok=True)
             return None
 

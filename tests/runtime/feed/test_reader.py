@@ -79,3 +79,19 @@ def test_a_line_that_can_not_be_judged_is_doubted_and_not_passed_over(
     reader._read()
     assert reader.doubts()["acme", "pay"]["code"] == "bad_manifest"
     assert store.position(f"{source.name} embedded * *") == 0
+
+
+def test_nothing_is_swept_while_a_standing_can_not_be_read(
+    folder: Path, bundle: Bundle, key: Ed25519PrivateKey
+) -> None:
+    store = Store(folder, key.public_key())
+    manifest = Manifest.read(sealed(line(bundle, 1), key), key.public_key())
+    store.bring(manifest, lambda into: into.write_bytes(bundle.data) and None)
+    store.apply(manifest)
+    standing = folder / "models" / "acme,pay.json"
+    standing.write_text("spoilt")
+    store.sweep()
+    assert store.read(manifest) == bundle.data
+    assert standing.with_suffix(".unreadable").read_text() == "spoilt"
+    store.learn(manifest)
+    assert not standing.with_suffix(".unreadable").exists()

@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from berth import __version__
 
 _CONNECT = 5.0  # seconds
-_READ = 10.0  # seconds of silence
+READ = 10.0  # seconds of silence
 _MOST_JSON = 256 << 20  # bytes
 _CHUNK = 1 << 16
 # A file must come in one minute and then at this rate at least, or the attempt ends.
@@ -46,18 +46,25 @@ class Http:
     """One place and one token. Safe to use from many threads; honours HTTPS_PROXY."""
 
     def __init__(
-        self, base_url: str, token: str, *, verify_tls: bool | str | ssl.SSLContext = True
+        self,
+        base_url: str,
+        token: str,
+        *,
+        verify_tls: bool | str | ssl.SSLContext = True,
+        silence: float = READ,
     ) -> None:
-        """`verify_tls` is False (for a test alone), a file of certificates, or a context."""
+        """`verify_tls` is False (for a test alone), a file of certificates, or a context;
+        `silence`: seconds that get_json's answer may take beyond its wait."""
         self.base_url = base_url.rstrip("/") + "/"
         self.closed = threading.Event()
         self._token = token
+        self._silence = silence
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._pools = _pools(self.base_url, verify_tls, self._opened)
 
     def get_json(self, path: str, query: Mapping[str, str | int], *, wait: float = 0) -> Any:
         """The answer's JSON; the other side may take `wait` seconds. Raises FetchError."""
-        return self._json("GET", path, fields=query, patience=wait + _READ)
+        return self._json("GET", path, fields=query, patience=wait + self._silence)
 
     def post_json(self, path: str, document: object) -> Any:
         """Send JSON; the answer's JSON, None where it is empty. Raises FetchError."""
@@ -66,7 +73,7 @@ class Http:
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send bytes; the answer's body does not matter. Raises FetchError."""
-        with self._open("POST", path, _READ, headers, body=body) as response:
+        with self._open("POST", path, READ, headers, body=body) as response:
             response.drain_conn()
 
     def download(self, address: str, into: Path, size: int, etag: str) -> None:
@@ -101,7 +108,7 @@ class Http:
         if self.closed.is_set():  # close() may have looked through them just before
             _cut(new)
 
-    def _json(self, method: str, path: str, patience: float = _READ, **more: Any) -> Any:
+    def _json(self, method: str, path: str, patience: float = READ, **more: Any) -> Any:
         response = self._open(method, path, patience, **more)
         with response:
             try:
@@ -120,7 +127,7 @@ class Http:
             into.unlink()
             have = 0
         headers = {"Range": f"bytes={have}-", "If-Range": f'"{etag}"'} if have else {}
-        with self._open("GET", address, _READ, headers=headers) as response:
+        with self._open("GET", address, READ, headers=headers) as response:
             mode = "ab" if response.status == 206 else "wb"
             with into.open(mode) as file:
                 self._copy(response, file.write, size - (have if mode == "ab" else 0), end)

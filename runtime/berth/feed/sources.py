@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from berth.feed.backoff import Backoff
-from berth.feed.http import FetchError, Http
+from berth.feed.http import READ, FetchError, Http
 from berth.feed.manifest import Manifest
 
 ORGANISATION_FEED = "/api/v1/feed"
 SERVER_FEED = "/api/v1/server/models"
 _WAIT = 25  # seconds that one call may wait for news
 _PAGE = 100  # lines
+_MOST_AWAY = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,17 @@ class HttpSource:
         *,
         path: str = ORGANISATION_FEED,
         verify_tls: bool | str | ssl.SSLContext = True,
+        poll: int = _WAIT,
+        most_away: float = _MOST_AWAY,
+        silence: float = READ,
     ) -> None:
-        """`path` is ORGANISATION_FEED or SERVER_FEED; `verify_tls` as for Http."""
-        self.http = Http(base_url, token, verify_tls=verify_tls)
+        """`path` is ORGANISATION_FEED or SERVER_FEED; `verify_tls` as for Http. In seconds: how
+        long a call waits for news, how long it may be away between two attempts, and how much
+        longer than it waits an answer may take."""
+        self.http = Http(base_url, token, verify_tls=verify_tls, silence=silence)
         self.path = path
+        self._poll = poll
+        self._most_away = most_away
 
     @property
     def name(self) -> str:
@@ -86,7 +94,7 @@ class HttpSource:
 
     def lines(self, after: int) -> Iterator[Line | CaughtUp | Away]:
         """See Source. To the end without waiting, then by long polls."""
-        wait, backoff = 0, Backoff()
+        wait, backoff = 0, Backoff(most=self._most_away)
         while not self.http.closed.is_set():
             try:
                 items, following = self._page(after, wait)
@@ -104,7 +112,7 @@ class HttpSource:
             wait = 0
             if len(items) < _PAGE:  # not: none, which a busy feed might never answer
                 yield CaughtUp(after)
-                wait = _WAIT
+                wait = self._poll
 
     def fetch(self, manifest: Manifest, into: Path) -> None:
         """See Source."""

@@ -21,7 +21,14 @@ def sources(options: Options, public_key: Ed25519PublicKey) -> tuple[Source, Sou
     if options.kafka:
         return _on_kafka(options, public_key)
     models = HttpSource(options.feed, options.token, path=SERVER_FEED)
-    return models, HttpSource(options.feed, options.token, path=KEYS_FEED)
+    return models, _keys(options)
+
+
+def _keys(options: Options) -> Source:
+    """Quick to notice that a connection is dead: a revocation counts within five seconds."""
+    return HttpSource(
+        options.feed, options.token, path=KEYS_FEED, poll=4, most_away=2.0, silence=2.0
+    )
 
 
 def _on_kafka(options: Options, public_key: Ed25519PublicKey) -> tuple[Source, Source]:

@@ -9,6 +9,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from hmac import compare_digest
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 import orjson
@@ -18,7 +20,7 @@ from berth.server import binary, bodies, metadata, metrics, openapi, routes
 from berth.server.batching import Batches
 from berth.server.errors import ProtocolError
 from berth.server.inference import Answer, Call, Inference
-from berth.server.keyring import Key, KeyRing
+from berth.server.keyring import Key, KeyRing, bearer
 from berth.server.metrics import Metrics
 from berth.server.outputs import Written
 from berth.server.shelf import Copy
@@ -27,6 +29,7 @@ log = logging.getLogger("berth.server")
 #: A body up to here is answered in the event loop: it takes about as long as the way to a thread
 #: and back. A larger one goes to a thread, and the loop stays free.
 INLINE_BYTES = 4_096
+_OF_A_PROXY = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _JSON = ("content-type", "application/json")
 _BUSY = 2  # threads for large calls: onnxruntime computes without the interpreter's lock
 _LOADING = 2  # threads of their own for models that must be loaded first
@@ -37,6 +40,7 @@ class Scope(Protocol):
 
     method: str
     path: str
+    client: str
 
     @property
     def headers(self) -> bodies.Headers: ...
@@ -52,8 +56,11 @@ class Application:
         figures: Metrics,
         missing: Callable[[], list[str]],
         *,
+        token: str = "",
         metrics_need_key: bool = False,
     ) -> None:
+        """`token` is the operator's, which may see all metrics; so may this machine, unless
+        `metrics_need_key`."""
         self.inference = inference
         self.shelf = inference.shelf
         self.ring = ring
@@ -61,7 +68,8 @@ class Application:
         self.batches = Batches()
         self.figures = figures
         self.missing = missing
-        self.metrics_need_key = metrics_need_key
+        self._token = token.encode()
+        self._metrics_need_key = metrics_need_key
         self._busy = ThreadPoolExecutor(_BUSY, "berth-busy")
         self._loading = ThreadPoolExecutor(_LOADING, "berth-loading")
         self._reads: dict[str, Callable[[routes.Route, Scope], Awaitable[Written]]] = {
@@ -171,10 +179,31 @@ class Application:
         return _json(openapi.document())
 
     async def _metrics(self, route: routes.Route, scope: Scope) -> Written:
-        if self.metrics_need_key:
-            self.ring.find(scope.headers.get("authorization"))
-        text = self.figures.text().encode()
+        text = self.figures.text(self._whose(scope)).encode()
         return Written(text, [("content-type", metrics.CONTENT_TYPE)])
+
+    def _whose(self, scope: Scope) -> str | None:
+        """The organisation whose figures alone may be seen; None for the operator, who sees all.
+
+        Raises ProtocolError 401, 403. A key that is sent counts, wherever from; without one this
+        machine is the operator, but not a proxy on it, which says for whom it asks.
+        """
+        authorization = scope.headers.get("authorization")
+        if authorization is None and not self._metrics_need_key and _is_local(scope):
+            return None
+        given = bearer(authorization).encode()
+        if self._token and compare_digest(given, self._token):
+            return None
+        return self.ring.find(authorization).organisation
+
+
+def _is_local(scope: Scope) -> bool:
+    host = scope.client.rsplit(":", 1)[0].strip("[]")
+    try:
+        local = ip_address(host).is_loopback
+    except ValueError:
+        return False
+    return local and not any(scope.headers.get(name) for name in _OF_A_PROXY)
 
 
 def _json(content: dict[str, Any]) -> Written:

@@ -86,14 +86,17 @@ class Metrics:
         new.write_bytes(orjson.dumps(self._figures()))
         new.replace(self._mine)
 
-    def text(self) -> str:
-        """All processes' figures, as Prometheus reads them."""
+    def text(self, organisation: str | None = None) -> str:
+        """All processes' figures, as Prometheus reads them; only one organisation's own, where
+        it is named."""
         total: dict[str, float] = {}
         processes = [self._figures(), *self._others()]
         for figures in processes:
             for series, value in figures.items():
                 _add(total, series, value)
         total[_series("berth_processes")] = len(processes)
+        if organisation is not None:
+            total = {s: v for s, v in total.items() if _is_of(s, organisation)}
         return "".join(_lines(total))
 
     def _others(self) -> Iterable[dict[str, Any]]:
@@ -137,6 +140,10 @@ def _series(name: str, labels: Labels = ()) -> str:
     nothing in them needs escaping."""
     inner = ",".join(f'{label}="{value}"' for label, value in labels)
     return f"{name}{{{inner}}}" if inner else name
+
+
+def _is_of(series: str, organisation: str) -> bool:
+    return series.partition("{")[2].startswith(f'organisation="{organisation}",')
 
 
 def _add(total: dict[str, float], series: str, value: float) -> None:

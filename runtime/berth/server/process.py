@@ -116,6 +116,7 @@ class Process:
             self.ring,
             self.figures,
             self.missing,
+            token=options.token if options.token.startswith("st_") else "",
             metrics_need_key=options.metrics_need_key,
         )
         self._from_disk = False

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory", type=int, default=1024, metavar="MB", help="of loaded models in each process"
     )
     parser.add_argument(
-        "--metrics-key", action="store_true", help="/metrics asks for a key, as models do"
+        "--metrics-key", action="store_true", help="/metrics asks this machine for a key, too"
     )
 
 

@@ -31,6 +31,12 @@ class Server:
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30, trust_env=False
         )
 
+    def metrics(self, key: str = "") -> httpx.Response:
+        """What /metrics says to a key, or to this machine."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        address = f"http://127.0.0.1:{self.port}/metrics"
+        return httpx.get(address, headers=headers, trust_env=False)
+
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.http.get(path, **more)
 

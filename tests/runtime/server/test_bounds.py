@@ -10,9 +10,10 @@ import pytest
 from berth.bundle import Bundle
 from berth.keys import digest, new_secret
 from berth.predictor import Predictor
-from berth.server import batching, bodies, routes, tensors
+from berth.server import app, batching, bodies, routes, tensors
 from berth.server.errors import ProtocolError
 from berth.server.keyring import KeyRing
+from berth.server.metrics import Metrics
 
 ONE: dict[str, list[Any]] = {"experience": [3.0], "education": [12], "region": ["east"]}
 
@@ -122,3 +123,40 @@ def test_others_have_their_turn_between_two_runs(
 
     asyncio.run(ask())
     assert (seen, ran) == ([32], [32, 32])
+
+
+def test_metrics_show_an_organisation_its_own_figures_alone(tmp_path: Path) -> None:
+    figures = Metrics(tmp_path, lambda: {"berth_models": 2.0})
+    figures.predicted("acme", "pay", 3)
+    figures.predicted("acme-two", "secret", 5)
+    assert "secret" in figures.text()
+    own = figures.text("acme")
+    assert 'berth_predicted_rows_total{organisation="acme",model="pay"} 3' in own
+    assert "secret" not in own
+    assert "berth_models" not in own
+
+
+class Asking:
+    """The part of a request that says who asks."""
+
+    method, path = "GET", "/metrics"
+
+    def __init__(self, client: str, **headers: str) -> None:
+        self.client = client
+        self.headers = headers
+
+
+@pytest.mark.parametrize(
+    ("client", "headers", "local"),
+    [
+        ("127.0.0.1:5", {}, True),
+        ("[::1]:5", {}, True),
+        ("10.0.0.7:5", {}, False),
+        ("127.0.0.1:5", {"x-forwarded-for": "10.0.0.7"}, False),
+        ("", {}, False),
+    ],
+)
+def test_only_this_machine_itself_is_the_operator_without_a_token(
+    client: str, headers: dict[str, str], local: bool
+) -> None:
+    assert app._is_local(Asking(client, **headers)) is local

@@ -185,7 +185,7 @@ def test_a_process_that_dies_is_replaced(portal: ServerPortal, folder: Path) -> 
         os.kill(first, signal.SIGKILL)
         until(lambda: len(set(server.workers()) - {first, second}) == 1)
         server.wait_ready()
-        until(lambda: "berth_processes 2" in server.get("/metrics").text)
+        until(lambda: "berth_processes 2" in server.metrics().text)
         assert server.infer(ONE).status_code == 200
 
 
@@ -238,11 +238,16 @@ def test_a_server_without_a_token_says_so(portal: ServerPortal, folder: Path) ->
 
 
 def test_metrics_tell_requests_models_and_lags(portal: ServerPortal, folder: Path) -> None:
-    with serving(portal, folder, "--metrics-key", key=portal.issue()) as server:
+    key = portal.issue()
+    with serving(portal, folder, "--metrics-key", key=key) as server:
         server.infer(ONE)
         server.get("/v2/models/none")
-        assert httpx.get(f"http://127.0.0.1:{server.port}/metrics").status_code == 401
-        told = server.get("/metrics").text
+        assert server.metrics().status_code == 401
+        assert server.metrics("sk_wrong_wrong").status_code == 401
+        own = [line for line in server.metrics(key).text.splitlines() if line[0] != "#"]
+        assert own
+        assert all('{organisation="acme",' in line for line in own)
+        told = server.metrics(portal.token).text
         assert 'berth_requests_total{route="infer",status="200"} 1' in told
         assert 'berth_requests_total{route="model",status="404"} 1' in told
         assert 'berth_predictions_total{organisation="acme",model="pay"} 1' in told

@@ -65,12 +65,12 @@ def test_a_thousand_models_share_one_small_memory(
     portal.up()
     try:
         with serving(portal, tmp_path, "--memory", "8", key=portal.issue()) as server:
-            assert figure(server.get("/metrics").text, "berth_models_loaded") == 0
+            assert figure(server.metrics().text, "berth_models_loaded") == 0
             for number in [*range(0, MODELS, 10), 0, 999]:
                 answer = server.infer(ONE, model=f"model-{number}")
                 (predicted,) = answer.json()["outputs"][0]["data"]
                 assert predicted == pytest.approx(number, abs=0.01)
-            metrics = server.get("/metrics").text
+            metrics = server.metrics().text
             assert figure(metrics, "berth_models") == MODELS
             assert figure(metrics, "berth_models_loaded_bytes") <= 8 * 1024**2
             assert figure(metrics, "berth_models_evicted_total") > 0

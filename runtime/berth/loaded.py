@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 
@@ -17,6 +18,14 @@ K = TypeVar("K", bound=Hashable)
 P = TypeVar("P", bound=Weighed)
 
 
+class _Turn:
+    """A key's lock, and how many threads hold it or wait for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.wanted = 0
+
+
 class Loaded(Generic[K, P]):
     """At most ``most_bytes`` of loaded models together (one may exceed it alone). Thread-safe."""
 
@@ -25,7 +34,7 @@ class Loaded(Generic[K, P]):
         self.nbytes = 0
         self.evicted = 0
         self._loaded: OrderedDict[K, P] = OrderedDict()
-        self._loading: dict[K, threading.Lock] = {}
+        self._turns: dict[K, _Turn] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -47,19 +56,31 @@ class Loaded(Generic[K, P]):
         found = self.peek(key)
         if found is not None:
             return found
-        with self._lock:
-            loading = self._loading.setdefault(key, threading.Lock())
-        with loading:
+        with self._turn(key):
             found = self.peek(key)
             if found is None:
                 found = load()
                 self.put(key, found)
             return found
 
+    @contextmanager
+    def _turn(self, key: K) -> Iterator[None]:
+        """One thread at a time for a key; its lock goes with the last that needs it."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.wanted -= 1
+                if not turn.wanted:
+                    del self._turns[key]
+
     def put(self, key: K, loaded: P) -> None:
         """Keep what was loaded elsewhere; makes room for it."""
         with self._lock:
-            self._loading.pop(key, None)
             before = self._loaded.pop(key, None)
             self.nbytes += loaded.nbytes - (before.nbytes if before is not None else 0)
             self._loaded[key] = loaded

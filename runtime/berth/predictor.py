@@ -39,6 +39,16 @@ _GOLDEN_RELATIVE = 1e-5
 _GOLDEN_ABSOLUTE = 1e-7
 
 
+class Average:
+    """A moving average, the newest value for an eighth of it. A lost update does no harm."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, value: float) -> None:
+        self.value += (value - self.value) / 8 if self.value else value
+
+
 class Predictor:
     """A Bundle's model, loaded. Safe to use from many threads at once."""
 
@@ -54,6 +64,7 @@ class Predictor:
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
         self.nbytes = _SESSION_BYTES + _BYTES_PER_ONNX_BYTE * len(bundle.onnx)
+        self.row_seconds = Average()  # kept by whoever decides in which thread to predict
         self._session = _session(bundle.onnx, threads)
         self._inputs = _checked_inputs(self._session, self.signature)
         self._outputs = _checked_outputs(self._session, self.signature)

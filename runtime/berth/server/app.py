@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import orjson
 
 from berth.buckets import Buckets
-from berth.server import binary, bodies, metadata, metrics, openapi, routes
+from berth.server import batching, binary, bodies, metadata, metrics, openapi, routes
 from berth.server.batching import Batches
 from berth.server.errors import ProtocolError
 from berth.server.inference import Answer, Call, Inference
@@ -26,8 +26,8 @@ from berth.server.outputs import Written
 from berth.server.shelf import Copy
 
 log = logging.getLogger("berth.server")
-#: A body up to here is answered in the event loop: it takes about as long as the way to a thread
-#: and back. A larger one goes to a thread, and the loop stays free.
+#: A body up to here is answered in the event loop, unless its model is a slow one: it takes about
+#: as long as the way to a thread and back. A larger one goes to a thread, and the loop stays free.
 INLINE_BYTES = 4_096
 _OF_A_PROXY = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _JSON = ("content-type", "application/json")
@@ -127,13 +127,20 @@ class Application:
         return answer.written
 
     async def _answered(self, call: Call) -> Answer:
-        """Small calls here and now, others in a thread: the loop must not wait for them."""
-        loaded = self.shelf.loaded.peek(call.copy.sha256) is not None
-        if loaded and call.encoding is None and len(call.body) <= INLINE_BYTES:
-            question = self.inference.read(call)
-            predicted = await self.batches.predict(question.predictor, question.asked.columns)
+        """Quick calls here and now, others in a thread: the loop must not wait for them."""
+        predictor = self.shelf.loaded.peek(call.copy.sha256)
+        if predictor and call.encoding is None and len(call.body) <= INLINE_BYTES:
+            question = self.inference.read(call, predictor)
+            if batching.is_quick(predictor, question.asked.columns):
+                predicted = await self.batches.predict(predictor, question.asked.columns)
+            else:
+                loop = asyncio.get_running_loop()
+                asked = question.asked.columns
+                predicted = await loop.run_in_executor(
+                    self._busy, batching.predict, predictor, asked
+                )
             return self.inference.write(question, predicted)
-        threads = self._busy if loaded else self._loading
+        threads = self._busy if predictor else self._loading
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(threads, self.inference.answer, call)
 

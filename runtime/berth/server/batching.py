@@ -6,6 +6,7 @@ waits for nothing: the run is due as soon as the loop has looked through its que
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +19,7 @@ from berth.problems import InvalidInput, Problem
 from berth.server.errors import bad, unfit
 
 _MOST_CALLS = 32  # in one run: the loop must not wait for long
+_QUICK = 0.002  # seconds
 Columns = Mapping[str, list[Any]]
 
 
@@ -39,11 +41,20 @@ def predict(predictor: Predictor, columns: Columns) -> Predicted:
         raise bad("At least one row is needed.")
     try:
         coerced = predictor.signature.coerce_columns(columns)
-        return Predicted(predictor.predict(coerced.columns), coerced.warnings, coerced.rows)
+        started = time.perf_counter()
+        predictions = predictor.predict(coerced.columns)
+        predictor.row_seconds.add((time.perf_counter() - started) / rows)
+        return Predicted(predictions, coerced.warnings, coerced.rows)
     except InvalidInput as error:
         raise unfit(error.errors) from error
     except PredictionError as error:
         raise bad(str(error)) from error
+
+
+def is_quick(predictor: Predictor, columns: Columns) -> bool:
+    """Whether the event loop may wait for it, by what the model's rows took of late."""
+    rows = max(map(len, columns.values()), default=0)
+    return predictor.row_seconds.value * rows <= _QUICK
 
 
 _Waiting = list[tuple[Columns, "asyncio.Future[Predicted]"]]

@@ -64,11 +64,11 @@ class Inference:
         question = self.read(call)
         return self.write(question, predict(question.predictor, question.asked.columns))
 
-    def read(self, call: Call) -> Question:
-        """The call, read; the first part of `answer`."""
+    def read(self, call: Call, predictor: Predictor | None = None) -> Question:
+        """The call, read; the first part of `answer`. `predictor`: the copy's, if it is at hand."""
         started = time.perf_counter()
         asked = tensors.read(bodies.unpacked(call.body, call.encoding), call.json_length)
-        predictor = self.shelf.predictor(call.copy)
+        predictor = predictor or self.shelf.predictor(call.copy)
         outputs.check(asked, predictor.signature.output)
         return Question(call, asked, predictor, started)
 

@@ -86,7 +86,11 @@ def test_nothing_is_swept_while_a_standing_can_not_be_read(
 ) -> None:
     store = Store(folder, key.public_key())
     manifest = Manifest.read(sealed(line(bundle, 1), key), key.public_key())
-    store.bring(manifest, lambda into: into.write_bytes(bundle.data) and None)
+
+    def fetch(into: Path) -> None:
+        into.write_bytes(bundle.data)
+
+    store.bring(manifest, fetch)
     store.apply(manifest)
     standing = folder / "models" / "acme,pay.json"
     standing.write_text("spoilt")

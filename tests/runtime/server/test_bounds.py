@@ -4,11 +4,13 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import orjson
 import pytest
 
 from berth.bundle import Bundle
 from berth.keys import digest, new_secret
+from berth.loaded import Loaded
 from berth.predictor import Predictor
 from berth.server import app, batching, bodies, routes, tensors
 from berth.server.errors import ProtocolError
@@ -143,7 +145,7 @@ class Asking:
 
     def __init__(self, client: str, **headers: str) -> None:
         self.client = client
-        self.headers = headers
+        self.headers: bodies.Headers = httpx.Headers(headers)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,36 @@ def test_only_this_machine_itself_is_the_operator_without_a_token(
     client: str, headers: dict[str, str], local: bool
 ) -> None:
     assert app._is_local(Asking(client, **headers)) is local
+
+
+def test_a_model_that_was_slow_is_not_waited_for_in_the_loop(bundle: Bundle) -> None:
+    predictor = Predictor(bundle)
+    assert batching.is_quick(predictor, ONE)
+    predictor.row_seconds.add(0.1)
+    assert not batching.is_quick(predictor, ONE)
+    for _ in range(100):
+        predictor.row_seconds.add(0.00001)
+    assert batching.is_quick(predictor, ONE)
+
+
+class Weight:
+    nbytes = 1
+
+
+def test_a_failed_load_leaves_nothing_and_a_put_lets_nobody_else_load() -> None:
+    loaded: Loaded[str, Weight] = Loaded(10)
+    with pytest.raises(OSError, match="gone"):
+        loaded.get("a", _fail)
+    assert not loaded._turns
+
+    def load() -> Weight:
+        loaded.put("b", Weight())
+        assert loaded._turns["b"].lock.locked()
+        return Weight()
+
+    loaded.get("b", load)
+    assert not loaded._turns
+
+
+def _fail() -> Weight:
+    raise OSError("gone")

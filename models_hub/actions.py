@@ -15,6 +15,7 @@ from models_hub.doors import get_model_for, get_version_for
 from models_hub.events import write_event
 from models_hub.formats import HEAD, Format, Refused, recognise
 from models_hub.models import Architecture, Deployment, HostedModel, ModelEvent, Version
+from models_hub.places import require_file
 from models_hub.quarantine import hold
 from models_hub.quota import require_room
 from portal.access import Caller, Permission, record
@@ -138,7 +139,8 @@ def _next_number(caller: Caller, slug: str) -> int:
 
 
 def promote(caller: Caller, slug: str, number: int) -> HostedModel:
-    """Version ``number`` answers from now on. Raises Conflict when it is not ready."""
+    """Version ``number`` answers from now on. Raises Conflict when it is not ready, and for one
+    that does not fit: see ``_require_fit``."""
     caller.require(Permission.PUBLISH)
     with transaction.atomic():
         model = get_model_for(caller, slug, lock=True)
@@ -149,17 +151,18 @@ def promote(caller: Caller, slug: str, number: int) -> HostedModel:
                 " is ready can be promoted.",
                 code="not_ready",
             )
-        _require_certificate(version)
         if model.live_id == version.pk:
             return model
+        _require_fit(model, version)
         before = _live_number(model)
         model.before = [*model.before, before][-MOST_BEFORE:] if before else model.before
         _make_live(caller, model, version, ModelEvent.Type.PROMOTED)
     return model
 
 
-def _require_certificate(version: Version) -> None:
-    """A version that was found to answer differently somewhere goes live nowhere."""
+def _require_fit(model: HostedModel, version: Version) -> None:
+    """A version that was found to answer differently somewhere goes live nowhere; one that no
+    browser can run does not where people were told that what they type stays on their device."""
     certificate = version.report.get("certificate")
     if certificate is not None and not certificate["passed"]:
         raise Conflict(
@@ -167,16 +170,21 @@ def _require_certificate(version: Version) -> None:
             " promoted: see its report.",
             code="not_certified",
         )
+    if Deployment.objects.filter(model=model, in_browser=True).exists():
+        way_out = "To make it live, switch “In the applicant’s browser” off first."
+        require_file(version, way_out)
 
 
 def roll_back(caller: Caller, slug: str) -> HostedModel:
-    """The version that was live before is live again. Raises Conflict when there was none."""
+    """The version that was live before is live again. Raises Conflict when there was none, and
+    as ``promote`` does."""
     caller.require(Permission.PUBLISH)
     with transaction.atomic():
         model = get_model_for(caller, slug, lock=True)
         if not model.before:
             raise Conflict("No other version was live before this one.", code="nothing_before")
         version = get_version_for(caller, slug, model.before[-1])
+        _require_fit(model, version)
         model.before = model.before[:-1]
         _make_live(caller, model, version, ModelEvent.Type.ROLLED_BACK)
     return model
@@ -247,6 +255,9 @@ def correct_signature(
         for name in ("format", "filename", "sha256", "size", "target", "metrics", "report"):
             setattr(version, name, getattr(source, name))
         sealing.reseal(version, source, signature)
+        if certificate := version.report.get("certificate"):  # the pipeline is the one it is about
+            inherited = {"of": source.number, **certificate}
+            version.report = {**version.report, "certificate": inherited}
         version.save(force_insert=True)
         record(caller, "version.corrected", version, of=source.number)
     return version

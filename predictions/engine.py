@@ -20,9 +20,9 @@ from berth.signature import Signature
 from models_hub import sealing
 from models_hub.models import Architecture, Deployment, HostedModel, Version
 from models_hub.native import NativePredictor, require_allowed
+from models_hub.places import DeviceFile, file_of
 from portal.errors import Conflict, NotFound, Unavailable
 from portal.tenancy import DATABASE_AWAY, DATABASE_PATIENCE, scope
-from predictions.in_browser import DeviceFile, file_of
 
 log = structlog.get_logger()
 #: What answers for a version: its graph in this process, or a process of its own.

@@ -4,34 +4,17 @@ The file that they give is public from then on. It is the one that the judge mad
 the live version alone, at an address that holds the widget's key and the file's digest.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from models_hub import compact, storage
 from models_hub.doors import deployments_of, get_model_for
-from models_hub.models import Architecture, Deployment, Version
+from models_hub.models import Architecture, Deployment
+from models_hub.places import require_file
 from portal.access import Caller, Permission, record
-from portal.errors import Conflict, Invalid
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceFile:
-    """What a browser loads to answer for a version: the file's digest, and the lane it is for."""
-
-    sha256: str
-    lane: str
-
-
-def file_of(version: Version) -> DeviceFile | None:
-    """The version's file for browsers; None where no lane is open for it."""
-    told: dict[str, Any] = version.report.get("architectures", {}).get("browser", {})
-    if not told.get("available") or not told.get("sha256"):
-        return None
-    return DeviceFile(told["sha256"], told["lane"])
+from portal.errors import Invalid
 
 
 def set_in_browser(caller: Caller, slug: str, name: str, on: bool) -> Deployment:
@@ -46,13 +29,8 @@ def set_in_browser(caller: Caller, slug: str, name: str, on: bool) -> Deployment
         raise Invalid.field("in_browser", "not_applicable", detail)
     with transaction.atomic():
         model = get_model_for(caller, slug, lock=True)
-        if on and model.live and file_of(model.live) is None:
-            told = model.live.report.get("architectures", {}).get("browser", {})
-            detail = told.get("reason") or "It was uploaded before this could be measured."
-            raise Conflict(
-                f"Version {model.live.number} can’t run in a browser. {detail}",
-                code="browser_closed",
-            )
+        if on and model.live:  # with nothing live, the promotion asks: see `models_hub.actions`
+            require_file(model.live)
         deployment = deployments_of(model)[name]
         if deployment.in_browser != on:
             deployment.in_browser = on

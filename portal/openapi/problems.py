@@ -45,7 +45,11 @@ PROBLEMS: dict[str, Explained] = {
     "architecture_unavailable": Explained(
         409, "This installation does not offer the architecture yet."
     ),
-    "browser_closed": Explained(409, "The live version can't run in a browser: “detail” says why."),
+    "browser_closed": Explained(
+        409,
+        "The version can't run in a browser, and widgets promise to answer there: “detail” says why"
+        " and what to do.",
+    ),
     "own_code_off": Explained(
         409,
         "The version runs its own code, and that is switched off on this installation or in the"

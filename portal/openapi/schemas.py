@@ -247,7 +247,9 @@ SCHEMAS: dict[str, Schema] = {
                     "rows": whole("Drawn from the signature, and answered each way."),
                     "passed": yes_or_no("Whether it can be promoted."),
                     "ways": {"type": "object", "additionalProperties": _WAY},
+                    "of": whole("The version it was measured for, where this one is a correction."),
                 },
+                "of",
                 description="The ways of deployment beside each other.",
             ),
             "architectures": record(

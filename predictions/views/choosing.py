@@ -65,6 +65,7 @@ def choose(request: PageRequest, slug: str) -> HttpResponse:
     """The comparison for the live version, or for the newest one that is ready."""
     model = get_model_for(request.caller, slug)
     version = model.live or _newest_ready(model)
+    certificate = version.report.get("certificate", {}) if version else {}
     rows = [_row(name, version) for name in ORDER] if version else []
     closed = {row.name: row.why_not for row in rows if row.why_not}
     form = QuestionsForm(request.GET.dict() or None)
@@ -75,7 +76,8 @@ def choose(request: PageRequest, slug: str) -> HttpResponse:
         model,
         "deploy",
         version=version,
-        certificate=version.report.get("certificate") if version else None,
+        certificate=certificate,
+        inherited=f"Certified as version {certificate['of']}" if certificate.get("of") else "",
         rows=rows,
         form=form,
         recommendation=found,

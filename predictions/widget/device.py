@@ -15,10 +15,11 @@ from django.views.decorators.http import require_safe
 
 from berth.signature import Signature
 from models_hub import compact
+from models_hub.places import DeviceFile
 from portal.errors import BerthError, NotFound
 from predictions.engine import ENGINE, Served
 from predictions.forms import FormFields, control_of, messages_of, written_choices
-from predictions.in_browser import DeviceFile, zipped
+from predictions.in_browser import zipped
 from predictions.widget.estimate import Estimate, Likelihood, doubt_of
 from predictions.widget.facts import WIDGETS, WidgetFacts
 from predictions.widget.loader import gzipped

@@ -4,14 +4,16 @@ import threading
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
 from berth.feed.manifest import Manifest, ManifestError
 from models_hub import sealing
 from models_hub.events import complete_feed
-from models_hub.models import ModelEvent, Version
-from portal import tenancy
+from models_hub.models import HostedModel, ModelEvent, Version
+from portal import prepared, tenancy
+from portal.management.commands import prepare
 from portal.models import KeyEvent, new_id
 from tests import pipelines
 from tests.cast import Cast, assemble
@@ -94,6 +96,16 @@ def test_a_version_without_a_certificate_cannot_go_live(api: Client, cast: Cast)
     assert lines() == []
 
 
+def test_a_roll_back_asks_for_the_certificate_too(api: Client, cast: Cast) -> None:
+    pipelines.seal(cast.acme, "wages", pipelines.wages(), report={"certificate": {"passed": False}})
+    api.post(f"{MODEL}/versions/1/promote")
+    with tenancy.scope(cast.acme.pk):
+        HostedModel.objects.update(before=[3])  # as an older release may have left it
+    answer = api.post(f"{MODEL}/rollback")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/api/problems/not_certified")
+    assert api.get(MODEL).json()["live_version"] == 1
+
+
 def test_positions_count_over_all_organisations_and_offsets_in_each(
     api: Client, cast: Cast
 ) -> None:
@@ -125,6 +137,18 @@ def test_a_model_of_a_release_without_a_feed_gets_its_line_at_the_upgrade(
     assert complete_feed() == 0
     (_, line) = lines()
     assert (line["type"], line["version"], line["offset"]) == ("promoted", 1, 2)
+
+
+def test_each_upgrade_completes_the_feed_also_without_a_migration(
+    api: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.post(f"{MODEL}/versions/1/promote")
+    with tenancy.scope(cast.acme.pk):
+        ModelEvent.objects.update(document=None)
+    monkeypatch.setattr(prepare, "bootstrap", lambda *_: None)
+    monkeypatch.setattr(prepared, "write", lambda *_: None)
+    call_command("prepare", "--no-demo")
+    assert [line["version"] for line in lines() if line] == [1]
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])

@@ -108,3 +108,17 @@ def test_what_would_fit_better_but_cannot_be_had_is_named_with_its_reason() -> N
     found = recommend(answers, {"browser": "It runs natively."})
     assert found.name == "embedded"
     assert found.passed_over == (("browser", "It runs natively."),)
+
+
+def test_a_corrected_version_says_whose_certificate_it_bears(cast: Cast, alice: Client) -> None:
+    pipelines.seal(cast.acme, "wages", pipelines.wages(), report=report())
+    api = cast.api()
+    body = {"inputs": [], "unit": "dollars"}
+    for number in (1, 2):
+        path = f"/api/v1/models/wages/versions/{number}/signature"
+        made = api.post(path, body, content_type="application/json")
+        assert made.status_code == 201, made.content
+        assert made.json()["report"]["certificate"]["of"] == 1
+    said = text(alice.get(PAGE))
+    assert "Measured for version 3 Certified as version 1" in said
+    assert "drawn for version 1" in said

@@ -19,17 +19,18 @@ from berth.signature import Output, Signature
 from models_hub import compact
 from models_hub.actions import promote
 from models_hub.models import Version
+from models_hub.places import DeviceFile
 from portal import tenancy
 from portal.access import system
 from portal.models import AuditEntry
 from predictions.answering import Answer
 from predictions.engine import ENGINE
 from predictions.forms import parse
-from predictions.in_browser import DeviceFile
 from predictions.widget.device import OnDevice
 from predictions.widget.estimate import estimate_of, rounded, with_unit
 from predictions.widget.facts import WIDGETS
 from predictions.written_numbers import spoken
+from tests import pipelines
 from tests.cast import Cast
 from tests.predictions.test_applicant_page import GOOD, QUESTIONS, SITE, WAGE, made
 from tests.predictions.test_applicant_page import pipeline as pipeline  # a fixture
@@ -156,6 +157,25 @@ def test_a_version_that_no_browser_runs_can_t_be_given_away(cast: Cast, pipeline
     publish(cast.acme, "salary", pipeline, WAGE)
     answer = switch(cast.api(), in_browser=True)
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "browser_closed")
+
+
+def test_a_version_that_no_browser_runs_does_not_undo_the_promise(
+    cast: Cast, live: Version, pipeline: Any
+) -> None:
+    api = cast.api()
+    path = "/api/v1/models/salary"
+    pipelines.seal(cast.acme, "salary", pipelines.wages())
+    assert api.post(f"{path}/versions/2/promote").status_code == 200
+    assert api.post(f"{path}/versions/1/promote").status_code == 200
+    switch(api, in_browser=True)
+    for way in ("versions/2/promote", "rollback"):
+        answer = api.post(f"{path}/{way}")
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (409, "/api/problems/browser_closed")
+        assert "switch “In the applicant’s browser” off first" in problem["detail"]
+    assert api.get(path).json()["live_version"] == 1
+    switch(api, in_browser=False)
+    assert api.post(f"{path}/rollback").json()["live_version"] == 2
 
 
 @pytest.mark.parametrize("body", [{"in_browser": "yes"}, {"in_browser": 1}])

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connections["owner"])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", database="owner", interactive=False, verbosity=verbosity)
-            complete_feed()
+        complete_feed()  # not only after a migration: the last run may have died between the two
         sign_in = None if no_demo or env.production else self._demo()
         prepared.write(env.home, sign_in)
 

@@ -106,6 +106,11 @@ class ServerView(ApiView):
             self.caller.require(min(self.enough))
         self.server = server_of_key(self.caller)
 
+    def require_server(self) -> None:
+        """Raises Forbidden for a key that was ``enough`` and is no server's."""
+        if self.server.organisation_id is not None:
+            self.caller.require(Permission.SERVE)
+
 
 class UploadView(ApiView):
     """For multipart bodies."""

@@ -17,6 +17,7 @@ from portal.api import ServerView
 from portal.bodies import READ_AHEAD
 from portal.errors import Invalid, TooLarge, Unavailable
 from predictions.limits import Bucket, Limiter
+from predictions.models import Subscriber
 from predictions.receiving import receive
 from predictions.subscribers import read_report, take_report
 
@@ -32,7 +33,10 @@ class ServerReportsView(ServerView):
     reads_body = True
 
     def post(self, request: Request) -> HttpResponse:
-        take_report(self.server, read_report(request.data))
+        report = read_report(request.data)
+        if report.kind == Subscriber.Kind.SERVER:
+            self.require_server()
+        take_report(self.server, report)
         return HttpResponse(status=204)
 
 

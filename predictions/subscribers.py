@@ -23,7 +23,9 @@ SHOWN = timedelta(days=7)
 KEPT = timedelta(days=30)
 PRESENT = timedelta(minutes=5)
 MOST_MODELS = 20_000
-_BIGGEST = 2**53
+CLOCKS = timedelta(days=5 * 365)  # how far a moment that is told may lie from now
+_BIGGEST = {"offset": 2**53, "version": 2**31}  # below; what the columns take
+_LONGEST_SECONDS = 1e9
 _KEPT = ("offset", "version", "sha256", "status", "code", "detail", "at", "seconds")
 _TEXTS = {"model": 63, "status": 16}
 _OPTIONAL = {"sha256": 64, "code": 64, "detail": 2_000, "organisation": 63}
@@ -82,15 +84,33 @@ def _told(item: Any, place: int) -> Told:
     offset = _whole(item, "offset", where)
     if offset is None:
         _refuse((*where, "offset"), "required", "“offset” must be a whole number.")
-    seconds = item.get("seconds")
-    at = parse_datetime(item["at"]) if isinstance(item.get("at"), str) else None
     return Told(
         **texts,
         offset=offset,
         version=_whole(item, "version", where),
-        at=at if at is not None and at.tzinfo is not None else None,
-        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        at=_moment(item, where),
+        seconds=_seconds(item.get("seconds")),
     )
+
+
+def _moment(item: dict[str, Any], where: tuple[str | int, ...]) -> datetime | None:
+    text = item.get("at")
+    if text is None:
+        return None
+    try:
+        at = parse_datetime(text) if isinstance(text, str) else None
+    except ValueError:  # 2026-13-45
+        at = None
+    if at is None or at.tzinfo is None:
+        _refuse((*where, "at"), "wrong_type", "“at” must be like 2026-11-24T18:00:00Z.")
+    if abs(at - timezone.now()) > CLOCKS:
+        _refuse((*where, "at"), "out_of_range", "“at” is years from now: look at your clock.")
+    return at
+
+
+def _seconds(told: Any) -> float | None:
+    sensible = isinstance(told, int | float) and 0 <= told < _LONGEST_SECONDS
+    return float(told) if sensible else None
 
 
 def _text(
@@ -115,7 +135,7 @@ def _whole(item: dict[str, Any], name: str, where: tuple[str | int, ...]) -> int
     value = item.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _BIGGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _BIGGEST[name]:
         _refuse((*where, name), "wrong_type", f"“{name}” must be a whole number.")
     return value
 
@@ -161,12 +181,17 @@ def _keep(server: Server, report: Report, models: Sequence[Told]) -> None:
         if told.model in known
     }
     Subscriber.objects.bulk_create(
-        list(rows.values()),
+        # in one order, so that two reports at a time don't wait for each other's rows
+        sorted(rows.values(), key=lambda row: row.model_id),
         update_conflicts=True,
         unique_fields=["model", "kind", "name"],
         update_fields=["berth", "source", "heard", *_KEPT],
     )
-    Subscriber.objects.filter(heard__lt=now - KEPT).delete()
+
+
+def forget_old() -> None:
+    """Drop, in the organisation in scope, whoever was not heard of for long."""
+    Subscriber.objects.filter(heard__lt=timezone.now() - KEPT).delete()
 
 
 @dataclass(frozen=True, slots=True)

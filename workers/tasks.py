@@ -9,6 +9,7 @@ from models_hub import inspection
 from portal import idempotency, turns, uploads
 from portal.tenancy import scope
 from portal.turns import Kind
+from predictions import subscribers
 from predictions.loading import load_all
 from workers.heartbeat import beat
 
@@ -71,4 +72,5 @@ def tidy() -> None:
     for organisation in turns.known_organisations():
         with scope(organisation):
             idempotency.forget_old()
+            subscribers.forget_old()
     uploads.forget_old()

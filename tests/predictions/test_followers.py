@@ -14,12 +14,14 @@ from django.utils import timezone
 from berth.journal import SEPARATOR, Journal
 from portal import tenancy
 from portal.actions import create_server_token
+from portal.turns import Kind, announce
 from predictions import feed_api, loading
 from predictions.loading import load_all
 from predictions.models import Prediction, Subscriber
-from predictions.subscribers import STALE
+from predictions.subscribers import KEPT, STALE
 from tests import pipelines
 from tests.cast import Cast
+from workers.tasks import tidy
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 V1 = "/api/v1"
@@ -119,6 +121,13 @@ def test_an_organisation_speaks_of_its_own_models_alone(cast: Cast, api: Client)
         ({"status": "fine"}, "/models/0/status"),
         ({"model": "a\0"}, "/models/0/model"),
         ({"version": True}, "/models/0/version"),
+        ({"version": 3_000_000_000}, "/models/0/version"),
+        ({"offset": 2**63}, "/models/0/offset"),
+        ({"at": "2026-13-45T00:00:00Z"}, "/models/0/at"),
+        ({"at": "2026-11-24T00:00:00"}, "/models/0/at"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "/models/0/at"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "/models/0/at"),
+        ({"at": 5}, "/models/0/at"),
     ],
 )
 def test_a_report_that_makes_no_sense_is_refused_where_it_does_not(
@@ -126,6 +135,31 @@ def test_a_report_that_makes_no_sense_is_refused_where_it_does_not(
 ) -> None:
     answer = send(api, report(change))
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, where)
+
+
+def test_seconds_that_make_no_sense_are_passed_over(cast: Cast, api: Client) -> None:
+    assert send(api, report({"seconds": 10**18})).status_code == 204
+    assert "loaded in" not in page(cast)
+
+
+def test_a_key_that_only_reads_does_not_speak_as_a_server(cast: Cast, api: Client) -> None:
+    body = report({}, kind="server")
+    assert send(cast.api("read"), body).status_code == 403
+    assert send(cast.api("serve"), body).status_code == 204
+
+
+def test_who_was_not_heard_of_for_long_is_forgotten_by_the_hourly_tidying(
+    cast: Cast, api: Client
+) -> None:
+    send(api, report({}))
+    send(api, report({}, name="lost"))
+    with tenancy.scope(cast.acme.pk):
+        Subscriber.objects.filter(name="lost").update(heard=timezone.now() - 2 * KEPT)
+        announce(Kind.INSPECT)  # as every upload does
+    send(api, report({}))
+    tidy()
+    with tenancy.scope(cast.acme.pk):
+        assert [row.name for row in Subscriber.objects.all()] == ["careers"]
 
 
 @pytest.mark.parametrize("body", [[], {}, {"subscriber": "x", "kind": "?", "models": []}])

@@ -1,6 +1,7 @@
 """``/api/v1``: the feeds of models and keys, and the Bundles that they name."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -14,6 +15,7 @@ from portal.errors import Invalid
 from portal.feeds import Feed
 from portal.paging import limit_of
 from portal.ranges import answer
+from portal.servers import Server
 from portal.tenancy import scope
 from portal.waiting import LONGEST_WAIT, look_until
 
@@ -31,8 +33,8 @@ class FeedView(ApiView):
             with scope(self.caller.organisation_id):
                 return feed.models_for(self.caller, after, limit)
 
-        topic = f"{Feed.MODELS} {self.caller.organisation_id}"
-        return Response(look_until(topic, wait, look).to_json())
+        who = str(self.caller.organisation_id)
+        return Response(look_until(f"{Feed.MODELS} {who}", wait, look, who).to_json())
 
 
 class ServerModelsView(ServerView):
@@ -46,7 +48,7 @@ class ServerModelsView(ServerView):
             with self.server.reach():
                 return feed.models_for_server(self.server, after, limit, compact=compact)
 
-        return Response(look_until(f"{Feed.MODELS}{self.server.topic}", wait, look).to_json())
+        return _answer(self.server, Feed.MODELS, wait, look)
 
 
 class ServerKeysView(ServerView):
@@ -59,7 +61,7 @@ class ServerKeysView(ServerView):
             with self.server.reach():
                 return feed.keys_for_server(self.server, after, limit)
 
-        return Response(look_until(f"{Feed.KEYS}{self.server.topic}", wait, look).to_json())
+        return _answer(self.server, Feed.KEYS, wait, look)
 
 
 class PublicKeyView(ServerView):
@@ -80,6 +82,12 @@ class BundleView(ServerView):
     def get(self, request: Request, sha256: str) -> HttpResponseBase:
         found = feed.get_bundle_for(self.server, sha256)
         return answer(request.META, str(request.method), found.size, sha256, found.pieces)
+
+
+def _answer(server: Server, name: Feed, wait: float, look: Callable[[], feed.Page]) -> Response:
+    own = server.organisation_id
+    who, topic = str(own or server.id), f"{name}{server.topic}"
+    return Response(look_until(topic, wait, look, who, is_server=own is None).to_json())
 
 
 def _after(request: Request) -> int:

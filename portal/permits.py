@@ -23,12 +23,18 @@ _held = threading.local()
 
 
 def take() -> None:
-    """Wait for a permit; this thread's database connection is the permit's from here on."""
+    """Wait for a permit; this thread's database connection is the permit's from here on. One that
+    broke under whoever had it before is made anew (one that did not is not asked)."""
     if _made < AT_WORK:
         _make()
     permit = _free.get()
     connections[DEFAULT_DB_ALIAS] = permit
     _held.permit = permit
+    try:
+        permit.close_if_unusable_or_obsolete()
+    except BaseException:
+        give_back()  # there are but two
+        raise
 
 
 def _make() -> None:

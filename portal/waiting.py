@@ -22,6 +22,8 @@ from portal.tenancy import DATABASE_AWAY
 
 log = structlog.get_logger()
 MOST_WAITING = 192  # below the threads of a process (portal.supervisor), so that others get some
+FOR_SERVERS = 32  # of them, that no organisation takes
+MOST_EACH = 16  # of one organisation, or with one server's token
 LONGEST_WAIT = 30.0
 LISTENING_SECONDS = 5.0
 ALONE_SECONDS = 1.0
@@ -95,15 +97,48 @@ class Bell:
             connection.close()
 
 
+class Places:
+    """Who waits in this process: so many in all, and so many of each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    def take(self, who: str, *, is_server: bool) -> bool:
+        """A place for one more; False where ``who`` has all that one may have.
+
+        Raises Unavailable when too many wait already.
+        """
+        most = MOST_WAITING if is_server else MOST_WAITING - FOR_SERVERS
+        with self._lock:
+            if self._taken[who] >= MOST_EACH:
+                return False
+            if self._taken.total() >= most:
+                detail = "Too many wait here just now: ask again."
+                raise Unavailable(detail, code="too_many_waiting")
+            self._taken[who] += 1
+            return True
+
+    def leave(self, who: str) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._taken[who] -= 1
+            self._taken += Counter()  # forgets who has none
+
+
 BELL = Bell()
-_waiting = threading.BoundedSemaphore(MOST_WAITING)
+PLACES = Places()
 
 
-def look_until(topic: str, seconds: float, look: Callable[[], T]) -> T:
-    """``look()`` as soon as it finds something, or what it finds when the seconds are over.
+def look_until(
+    topic: str, seconds: float, look: Callable[[], T], who: str, *, is_server: bool = False
+) -> T:
+    """``look()`` as soon as it finds something, or what it finds when the seconds are over, or
+    when ``MOST_EACH`` of ``who`` wait already.
 
-    ``topic`` is a feed, or a feed and an organisation's id with a space between. Call it outside
-    a transaction. Raises Unavailable when too many wait already.
+    ``topic`` is a feed, or a feed and an organisation's id with a space between; ``who`` is an
+    organisation's id, or a token's of a server of the installation (``is_server``). Call it
+    outside a transaction. Raises Unavailable when too many wait already.
     """
     end = time.monotonic() + seconds
     while True:
@@ -112,10 +147,10 @@ def look_until(topic: str, seconds: float, look: Callable[[], T]) -> T:
         left = end - time.monotonic()
         if found or left <= 0:
             return found
-        if not _waiting.acquire(blocking=False):
-            raise Unavailable("Too many wait here just now: ask again.", code="too_many_waiting")
+        if not PLACES.take(who, is_server=is_server):
+            return found
         try:
             with permits.resting():
                 BELL.wait(topic, counted, left)
         finally:
-            _waiting.release()
+            PLACES.leave(who)

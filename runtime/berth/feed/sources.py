@@ -4,6 +4,7 @@
 """
 
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ SERVER_FEED = "/api/v1/server/models"
 _WAIT = 25  # seconds that one call may wait for news
 _PAGE = 100  # lines
 _MOST_AWAY = 30.0  # seconds
+_SOON = 1.0  # seconds: a poll that ends so early without news was not let wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class HttpSource:
         """See Source. To the end without waiting, then by long polls."""
         wait, backoff = 0, Backoff(most=self._most_away)
         while not self.http.closed.is_set():
+            asked = time.monotonic()
             try:
                 items, following = self._page(after, wait)
             except FetchError as error:
@@ -109,6 +112,8 @@ class HttpSource:
                 after = _position(item, after)
                 yield Line(after, _manifest(item))
             after = following
+            if wait and not items and time.monotonic() - asked < _SOON:
+                self.http.sleep(_SOON)
             wait = 0
             if len(items) < _PAGE:  # not: none, which a busy feed might never answer
                 yield CaughtUp(after)

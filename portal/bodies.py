@@ -2,17 +2,21 @@
 
 import io
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any, Protocol
 
 from django.db import connections
 from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from whitenoise.middleware import WhiteNoiseFileResponse  # type: ignore[import-untyped]  # no types
 
 from portal import permits
 
 READ_AHEAD = 1024**2
 MOST_STREAMS = 16
+PATIENCE = 2.0  # seconds that an answer waits for a place among them
 _streams = threading.BoundedSemaphore(MOST_STREAMS)
 
 
@@ -66,9 +70,24 @@ def receive(environ: dict[str, Any]) -> None:
     environ["wsgi.input"] = WholeInput(stream, size, patient=not small)
 
 
+def admit(response: HttpResponseBase) -> bool:
+    """Whether the answer may go out. One that is made while it goes out takes a place until it is
+    closed or forgotten: few at a time, since each may hold a database connection of its own.
+    Static files hold none."""
+    if not isinstance(response, StreamingHttpResponse) or isinstance(
+        response, WhiteNoiseFileResponse
+    ):
+        return True
+    with permits.resting():
+        if not _streams.acquire(timeout=PATIENCE):
+            return False
+    leave = weakref.finalize(response, _streams.release)  # once, whoever is first
+    response._resource_closers.append(leave)  # type: ignore[attr-defined]  # stubs lack it
+    return True
+
+
 class Stream:
-    """An answer that is made while it goes out, with no permit: its reader may be slow. Few at a
-    time, since each may hold a database connection of its own."""
+    """An answer that is made while it goes out, with no permit: its reader may be slow."""
 
     def __init__(self, response: StreamingHttpResponse) -> None:
         self._response = response
@@ -78,11 +97,10 @@ class Stream:
         return self._pieces
 
     def _made(self) -> Iterator[bytes]:
-        with _streams:
-            try:
-                yield from self._response
-            finally:
-                connections.close_all()
+        try:
+            yield from self._response
+        finally:
+            connections.close_all()
 
     def close(self) -> None:
         """Called by the server when all is sent, or nobody reads any more."""

@@ -23,6 +23,8 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
 
 from portal import bodies, permits
+from portal.error_pages import error_page
+from portal.errors import Unavailable
 
 API = "/api/v1/"
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -53,11 +55,15 @@ class Application(WSGIHandler):
             return bodies.Stream(response)
         return response
 
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        """The pages' answer."""
+        return _admitted(request, super().get_response(request))
+
     def _answered(self, environ: dict[str, Any], start_response: Any) -> Any:
         if not environ.get("PATH_INFO", "").startswith(API):
             return super().__call__(environ, start_response)
         request = WSGIRequest(environ)
-        response = self._api(request)
+        response = _admitted(request, self._api(request))
         request.close()  # the files that came with it
         pieces: Any = response
         if isinstance(response, HttpResponse):
@@ -65,6 +71,15 @@ class Application(WSGIHandler):
             pieces = [response.content]  # a list is sent as a whole
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items()])
         return pieces
+
+
+def _admitted(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The response, or a refusal where too many are on their way already."""
+    if bodies.admit(response):
+        return response
+    response.close()
+    detail = "Too many downloads are on their way: try again soon."
+    return error_page(request, Unavailable(detail))
 
 
 class ApiLane:

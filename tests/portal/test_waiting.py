@@ -4,14 +4,19 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
-from django.db import connections
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import StreamingHttpResponse
+from django.test import RequestFactory
 
-from portal import permits, waiting
+from portal import bodies, permits, waiting
 from portal.actions import create_server_token
 from portal.errors import Unavailable
+from portal.lanes import Application
 from portal.servers import server_of_token
 from tests.instance import wait_for
 
@@ -68,6 +73,41 @@ def own_permits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     while not free.empty():
         free.get().close()
+
+
+@pytest.fixture
+def application(own_permits: None) -> Iterator[Application]:
+    yield Application()
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_readers_that_do_not_read_hold_up_neither_others_nor_static_files(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.01)
+    monkeypatch.setattr(application, "_api", lambda request: StreamingHttpResponse([b"x"]))
+    told: list[str] = []
+
+    def ask(path: str) -> Any:
+        environ = RequestFactory().get(path).environ
+        return application(environ, lambda status, headers: told.append(status[:3]))
+
+    with ThreadPoolExecutor(1) as threads:  # a permit takes the place of its thread's connection
+        slow = [threads.submit(ask, "/api/v1/x").result() for _ in range(bodies.MOST_STREAMS)]
+        refused = threads.submit(ask, "/api/v1/x").result()
+        static = threads.submit(ask, "/static/berth/favicon.svg").result()
+        assert told == ["200"] * bodies.MOST_STREAMS + ["503", "200"]
+        assert b"too many downloads" in b"".join(refused).lower()
+        assert threads.submit(b"".join, static).result()
+        static.close()
+        slow.pop().close()
+        slow.pop().close()
+        slow += [threads.submit(ask, "/api/v1/x").result() for _ in range(2)]
+        assert told[-2:] == ["200", "200"]
+        for stream in slow:
+            stream.close()
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])

@@ -4,15 +4,17 @@ The file that they give is public from then on. It is the one that the judge mad
 the live version alone, at an address that holds the widget's key and the file's digest.
 """
 
-from functools import lru_cache
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
 
+from berth.loaded import Loaded
 from models_hub import compact, storage
 from models_hub.doors import deployments_of, get_model_for
 from models_hub.models import Architecture, Deployment
 from models_hub.places import require_file
+from portal import permits
 from portal.access import Caller, Permission, record
 from portal.errors import Invalid
 
@@ -39,7 +41,27 @@ def set_in_browser(caller: Caller, slug: str, name: str, on: bool) -> Deployment
     return deployment
 
 
-@lru_cache(maxsize=16)
+@dataclass(frozen=True, slots=True)
+class Zipped:
+    """A file as it goes over the wire."""
+
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
+
+
+FILES: Loaded[tuple[UUID, str], Zipped] = Loaded(64 << 20)
+
+
 def zipped(organisation_id: UUID, sha256: str) -> bytes:
-    """The file as it goes over the wire, gzipped. Raises Unavailable when the storage lacks it."""
-    return compact.zipped(storage.read_stored(organisation_id, sha256))
+    """The file as it goes over the wire, gzipped; by one thread for all that ask for it, while
+    others work. Raises Unavailable when the storage lacks it."""
+    key = (organisation_id, sha256)
+    if (found := FILES.peek(key)) is None:
+        with permits.resting():
+            found = FILES.get(
+                key, lambda: Zipped(compact.zipped(storage.read_stored(organisation_id, sha256)))
+            )
+    return found.data

@@ -4,8 +4,11 @@ import gzip
 import hashlib
 import json
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 import pytest
 import quickjs  # type: ignore[import-untyped]  # it comes without types
@@ -15,14 +18,16 @@ from django.test import Client
 from django.urls import reverse
 
 from berth.field import Field
+from berth.loaded import Loaded
 from berth.signature import Output, Signature
-from models_hub import compact
+from models_hub import compact, storage
 from models_hub.actions import promote
 from models_hub.models import Version
 from models_hub.places import DeviceFile
 from portal import tenancy
 from portal.access import system
 from portal.models import AuditEntry
+from predictions import in_browser
 from predictions.answering import Answer
 from predictions.engine import ENGINE
 from predictions.forms import parse
@@ -95,6 +100,34 @@ def test_the_file_is_the_one_that_was_measured_and_may_be_kept(
     header, _ = compact.unpack(data)
     assert header["about"] == {"model": "salary", "version": 1, "bundle": live.bundle_sha256}
     assert header["signature"] == live.signature
+
+
+def test_files_are_zipped_once_and_kept_up_to_so_many_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    second = threading.Event()
+
+    def read_stored(organisation_id: UUID, sha256: str) -> bytes:
+        read.append(sha256)
+        if len(read) > 1:
+            second.set()
+        second.wait(0.5)  # for another who reads it too
+        return sha256.encode()
+
+    organisation = uuid4()
+    monkeypatch.setattr(storage, "read_stored", read_stored)
+    monkeypatch.setattr(in_browser, "FILES", Loaded(50))
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(in_browser.zipped, organisation, "one") for _ in range(2)]
+        assert {gzip.decompress(file.result()) for file in both} == {b"one"}
+    assert read == ["one"]
+    in_browser.zipped(organisation, "two")  # 23 bytes each
+    in_browser.zipped(organisation, "one")
+    in_browser.zipped(organisation, "three")
+    assert read == ["one", "two", "three"]
+    in_browser.zipped(organisation, "two")
+    assert read == ["one", "two", "three", "two"]
 
 
 def test_no_other_file_and_no_other_widget_gives_it(cast: Cast, live: Version, key: str) -> None:

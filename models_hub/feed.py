@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from models_hub import storage
 from models_hub.models import ModelEvent, Version
 from portal.access import Caller, Permission
-from portal.errors import NotFound
+from portal.errors import Conflict, NotFound
+from portal.feeds import Feed, last_position
 from portal.models import KeyEvent
 from portal.servers import Server
 
@@ -30,10 +31,14 @@ class Page:
 
 
 def models_for(caller: Caller, after: int, limit: int) -> Page:
-    """The organisation's lines after an offset. Call it within the organisation's scope."""
+    """The organisation's lines after an offset. Call it within the organisation's scope.
+
+    Raises Conflict (`feed_rewound`) for an offset beyond the newest."""
     caller.require(Permission.READ)
     rows = ModelEvent.objects.filter(offset__gt=after, document__isnull=False)
     found = list(rows.order_by("offset").values_list("offset", "document")[:limit])
+    if not found and after:
+        _require_within(after, ModelEvent.objects.aggregate(top=Max("offset"))["top"] or 0)
     return Page([document for _, document in found], found[-1][0] if found else after)
 
 
@@ -44,18 +49,32 @@ def models_for_server(server: Server, after: int, limit: int, *, compact: bool) 
     if compact:
         newest = rows.order_by("model_id", "-position").distinct("model_id")
         rows = server.lines(ModelEvent).filter(pk__in=newest.values("pk"))
-    return _positioned(rows, after, limit)
+    return _positioned(Feed.MODELS, rows, after, limit)
 
 
 def keys_for_server(server: Server, after: int, limit: int) -> Page:
     """What changed of keys after a position. Call it within the server's reach."""
-    return _positioned(server.lines(KeyEvent).filter(position__gt=after), after, limit)
+    rows = server.lines(KeyEvent).filter(position__gt=after)
+    return _positioned(Feed.KEYS, rows, after, limit)
 
 
-def _positioned(rows: QuerySet[Any], after: int, limit: int) -> Page:
+def _positioned(feed: Feed, rows: QuerySet[Any], after: int, limit: int) -> Page:
     found = list(rows.order_by("position").values_list("position", "document")[:limit])
+    if not found and after:
+        _require_within(after, last_position(feed))
     items = [{"position": position, **document} for position, document in found]
     return Page(items, found[-1][0] if found else after)
+
+
+def _require_within(after: int, head: int) -> None:
+    """Raises Conflict for a place that this feed has not come to: it was restored from a backup
+    that is older than what the follower has read."""
+    if after > head:
+        raise Conflict(
+            f"The feed ends at {head:,}, before {after:,}: it was restored from an older backup."
+            " Forget what you read of it and start again from 0.",
+            code="feed_rewound",
+        )
 
 
 @dataclass(frozen=True, slots=True)

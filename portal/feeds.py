@@ -33,3 +33,11 @@ def next_position(feed: Feed) -> int:
         position: int = cursor.fetchone()[0]
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{feed} {current()}"])
     return position
+
+
+def last_position(feed: Feed) -> int:
+    """The newest position of the feed, of any organisation's line; 0 where it has none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM portal_counter WHERE name = %s", [feed])
+        found = cursor.fetchone()
+    return int(found[0]) if found else 0

@@ -95,7 +95,7 @@ def _told(item: Any, place: int) -> Told:
 
 def _moment(item: dict[str, Any], where: tuple[str | int, ...]) -> datetime | None:
     text = item.get("at")
-    if text is None:
+    if text is None or text == "":
         return None
     try:
         at = parse_datetime(text) if isinstance(text, str) else None

@@ -129,7 +129,7 @@ FEEDS: dict[str, dict[str, Operation]] = {
         "get": operation(
             "followFeed", "Feed", "read", "Follow the model feed",
             {"200": answer("Lines, in order; none when there is no news.", _page("Manifest"))},
-            422, 503,
+            409, 422, 503,
             parameters=_places(100),
             more="Waits for news where `wait` says so, and answers as soon as there are any.",
         ),
@@ -182,7 +182,7 @@ FEEDS: dict[str, dict[str, Operation]] = {
     "/server/models": {
         "get": operation(
             "followModels", "Feed", "serve", "Follow the model feed of the installation",
-            {"200": answer("Lines, in order.", _page("ServerManifest"))}, 422, 503,
+            {"200": answer("Lines, in order.", _page("ServerManifest"))}, 409, 422, 503,
             parameters=[*_places(100), query("compact", whole(enum=[0, 1], default=0),
                                              "1 leaves out lines that a newer one supersedes.")],
             more=_SERVER,
@@ -191,7 +191,7 @@ FEEDS: dict[str, dict[str, Operation]] = {
     "/server/keys": {
         "get": operation(
             "followKeys", "Feed", "serve", "Follow what becomes of keys",
-            {"200": answer("Lines, in order.", _page("KeyLine"))}, 422, 503,
+            {"200": answer("Lines, in order.", _page("KeyLine"))}, 409, 422, 503,
             parameters=_places(1_000),
             more=f"{_SERVER} Keys are known by their digests alone.",
         ),

@@ -55,6 +55,11 @@ PROBLEMS: dict[str, Explained] = {
         "The version runs its own code, and that is switched off on this installation or in the"
         " organisation's settings.",
     ),
+    "feed_rewound": Explained(
+        409,
+        "“after” lies beyond the feed's newest line: this installation was restored from an older"
+        " backup. Forget what you read and start again from 0.",
+    ),
     "job_ended": Explained(409, "The job has ended already."),
     "job_not_ended": Explained(409, "The job has not ended yet: ask again when it has."),
     "account_exists": Explained(409, "There is an account with this e-mail address already."),

@@ -59,6 +59,17 @@ def test_the_feed_is_read_to_its_end_and_on_from_there(cast: Cast, published: st
     assert api.get(f"{V1}/feed?after={rest['next']}").json() == {"items": [], "next": 2}
 
 
+@pytest.mark.parametrize("path", ["feed", "server/models", "server/keys"])
+def test_a_place_beyond_the_feeds_end_tells_of_an_older_backup(
+    cast: Cast, server: Client, published: str, path: str
+) -> None:
+    client = cast.api("read") if path == "feed" else server
+    head = client.get(f"{V1}/{path}").json()["next"]
+    assert client.get(f"{V1}/{path}?after={head}").json() == {"items": [], "next": head}
+    answer = client.get(f"{V1}/{path}?after={head + 1}&wait=30")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/api/problems/feed_rewound")
+
+
 @pytest.mark.parametrize(
     "query", ["after=-1", "after=x", "wait=31", "wait=nan", "wait=", "limit=0"]
 )

@@ -30,9 +30,10 @@ _SLOWEST = 50_000  # bytes a second
 class FetchError(Exception):
     """What was asked for did not come; `code` says why.
 
-    `unreachable`, `denied` (401, 403), `missing` (404), `failed` (any other status),
-    `broken_off`, `too_slow`, `too_large`, `no_json`. `status` is the answer's, 0 without one;
-    `problem` the portal's own code (RFC 9457), empty where something before it answered.
+    `unreachable`, `denied` (401, 403), `missing` (404), `rewound` (409: the feed ends before what
+    was read of it), `failed` (any other status), `broken_off`, `too_slow`, `too_large`, `no_json`.
+    `status` is the answer's, 0 without one; `problem` the portal's own code (RFC 9457), empty where
+    something before it answered.
     """
 
     def __init__(self, code: str, detail: str, status: int = 0, problem: str = "") -> None:
@@ -206,9 +207,15 @@ def _problem_of(response: urllib3.BaseHTTPResponse) -> str:
     return ""
 
 
+_REWOUND = (
+    "The portal was restored from a backup older than what was read of it: stop, delete this"
+    " follower's folder and start again"
+)
+
+
 def _status_error(status: int, path: str, problem: str) -> FetchError:
-    codes = {401: "denied", 403: "denied", 404: "missing"}
-    says = {"denied": "The key is not taken", "missing": "It is not there"}
+    codes = {401: "denied", 403: "denied", 404: "missing", 409: "rewound"}
+    says = {"denied": "The key is not taken", "missing": "It is not there", "rewound": _REWOUND}
     code = codes.get(status, "failed")
     return FetchError(
         code, f"{says.get(code, 'It failed')}: {path} answered {status}.", status, problem

@@ -62,7 +62,9 @@ def test_it_says_that_the_portal_is_away_and_comes_back_with_it(
     assert isinstance(next(event for event in lines if not isinstance(event, Away)), Line)
 
 
-@pytest.mark.parametrize(("status", "says"), [(401, "not taken"), (503, "503"), (302, "302")])
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "not taken"), (409, "older"), (503, "503"), (302, "302")]
+)
 def test_a_refusal_is_a_reason_to_wait(
     status: int, says: str, portal: FakePortal, source: HttpSource
 ) -> None:

@@ -97,17 +97,12 @@ def inspect(
 ) -> Inspection:
     """Open, convert and compare the upload at `path` in child processes.
 
-    `format` is a name out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` the
-    name of its column to predict. The stages `inspected`, `signature`, `converted` and `compared`
-    are told to `on_stage` as they begin and end. `form` is by default the first that there is.
-    Raises `Refused` for whatever is wrong with the upload, `NoSandbox` when the form can't be had
-    or can't hold code in such a file (`trusted`: we made it). `own_code`: it may, if that holds.
-    """
-    if format not in FORMATS:
-        raise Refused("format_unknown", f"There is no format {format!r}.")
+    `format` is out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` its column
+    to predict. `on_stage` is told of each of `claims.STAGES`. `form`: else the first there is.
+    Raises `Refused` for what is wrong with the upload, `NoSandbox` when the form can't be had or
+    can't hold code in such a file (`trusted`: we made it). `own_code`: it may, if that holds."""
+    form = _checked(format, form or forms.first_available(), trusted)
     limits, course = limits or Limits(), _Course(on_stage or _nobody)
-    form = form or forms.first_available()
-    native.check(format, form, trusted=trusted)
     own_code = own_code and form.holds_code
     samples = {} if sample is None else {"sample": sample}
     # The seed decides the rows that are compared; it is ours, and new each time.
@@ -123,14 +118,7 @@ def inspect(
         first = opener(False)
         # it starts now, so that its imports are done by the time it is needed
         judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
-        try:
-            (told, (graph,)), own_code = _ask(course, first), False
-        except Refused as refusal:
-            if refusal.code != "own_code" or not own_code:
-                raise
-            # It was not run, and names what it needs. Whatever is said from here on, the file may
-            # have said: that it ran code of its own is known because we let it.
-            told, (graph,) = _ask(course, opener(True))
+        told, graph, own_code = _opened(course, first, opener, own_code)
         claim, onnx, compact = claims.claim(told), b"", b""
         recipe = _recipe(format, claim, graph, own_code)
         if recipe is None:
@@ -155,6 +143,29 @@ def inspect(
         recipe=recipe,
         compact=compact,
     )
+
+
+def _checked(format: str, form: Form, trusted: bool) -> Form:
+    if format not in FORMATS:
+        raise Refused("format_unknown", f"There is no format {format!r}.")
+    native.check(format, form, trusted=trusted)
+    return form
+
+
+def _opened(
+    course: "_Course", first: Child, opener: Callable[[bool], Child], own_code: bool
+) -> tuple[dict[str, Any], bytes, bool]:
+    """What was told, the graph, and whether code of the file's own ran."""
+    try:
+        told, (graph,) = _ask(course, first)
+    except Refused as refusal:
+        if refusal.code != "own_code" or not own_code:
+            raise
+        # It was not run, and names what it needs. Whatever is said from here on, the file may
+        # have said: that it ran code of its own is known because we let it.
+        told, (graph,) = _ask(course, opener(True))
+        return told, graph, True
+    return told, graph, False
 
 
 def _recipe(format: str, claim: claims.Claim, graph: bytes, own_code: bool) -> Recipe | None:

@@ -142,7 +142,7 @@ KEYS = [
 ]
 
 
-@pytest.mark.parametrize("header", KEYS)
+@pytest.mark.parametrize("header", KEYS, ids=range(len(KEYS)))
 def test_without_a_valid_key_nothing_is_said(cast: Cast, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     for answer in (

@@ -6,11 +6,12 @@ import os
 import django
 from django.urls import get_resolver
 
-from portal.lanes import Application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 django.setup(set_prefix=False)
+
+from portal.lanes import Application  # noqa: E402  # what it imports wants Django set up
+
 application = Application()
 
 # Every view is imported before the first request waits for it. What is in memory then stays, so

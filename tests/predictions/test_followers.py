@@ -286,8 +286,9 @@ def test_a_journal_that_the_disk_does_not_take_is_not_acknowledged(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
+    shipped = records(tmp_path / "server", cast.acme)
     monkeypatch.setattr("predictions.receiving.os.fsync", full)
-    answer = ship(server, records(tmp_path / "server", cast.acme))
+    answer = ship(server, shipped)
     assert (answer.status_code, answer.json()["type"]) == (503, "/api/problems/journal_unavailable")
     assert list(folder.iterdir()) == []
 

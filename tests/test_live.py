@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from portal.waiting import MOST_EACH
 from tests.instance import Instance, wait_for
 from tests.models_hub import zoo
 from tests.outside import Outsider
@@ -127,7 +128,7 @@ def test_waiting_polls_and_slow_senders_leave_room_for_predictions(outsider: Out
     slow = "POST /api/v1/models/wage/predict HTTP/1.1\r\nContent-Type: application/json\r\n"
     slow += 'Content-Length: 900\r\n\r\n{"instances"'
     with ExitStack() as stack:
-        polls = [stack.enter_context(raw(outsider, poll)) for _ in range(50)]
+        polls = [stack.enter_context(raw(outsider, poll)) for _ in range(MOST_EACH)]
         senders = [stack.enter_context(raw(outsider, slow)) for _ in range(50)]
         row = wages().instances(1)
         for _ in range(30):

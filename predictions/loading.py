@@ -1,10 +1,6 @@
 """From journal files into the predictions database, each record exactly once."""
 
-import fcntl
-import os
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +9,7 @@ from django.conf import settings
 from django.db import DataError, Error, IntegrityError, connection, transaction
 from psycopg.errors import ForeignKeyViolation
 
-from berth.journal import OPEN, READY, records_of, sweep
+from berth.journal import OPEN, READY, held, records_of, sweep
 from portal.tenancy import DATABASE_AWAY, scope
 from predictions.models import JournalFile
 from predictions.records import Record, read
@@ -70,7 +66,7 @@ def load(path: Path) -> int:
     the records' ids make that harmless. A file with a record that can't be kept is set aside as
     ``.bad`` when all others of it are loaded: it must not stand in the way of the files behind.
     """
-    with _held(path) as data:
+    with held(path) as data:
         if data is None:
             return 0
         records, torn, damaged = records_of(data)
@@ -93,22 +89,6 @@ def _put_away(path: Path, torn: int, refused: int) -> None:
         log.error("journal_set_aside", file=f"{path.stem}{BAD}", records=refused)
     else:
         path.unlink()
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[bytes | None]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # another loader was faster, or its process closed it just now
-        yield None
-        return
-    with os.fdopen(descriptor, "rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield stream.read() if path.exists() else None
 
 
 def _insert(rows: list[Record]) -> int:

@@ -18,7 +18,8 @@ import os
 import threading
 import time
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uuid_utils
@@ -180,3 +181,21 @@ def _whole(line: bytes) -> bytes:
     """The line's record; empty when its checksum says that it is not what was written."""
     checksum, _, record = line.partition(b" ")
     return record if b"%08x" % zlib.crc32(record) == checksum else b""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bytes | None]:
+    """A journal file's content, held from everybody else; None while the process that writes it
+    lives or another reader has it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # another was faster, or it was closed just now, under its other name
+        yield None
+        return
+    with os.fdopen(descriptor, "rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield stream.read() if path.exists() else None

@@ -6,7 +6,6 @@ ids make it harmless that one is sent twice. Of several processes that share the
 
 import fcntl
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from berth.feed.backoff import Backoff
 from berth.feed.http import FetchError, Http
-from berth.journal import OPEN, READY, line_of, records_of, sweep
+from berth.journal import OPEN, READY, held, line_of, records_of, sweep
 
 log = logging.getLogger("berth.server")
 ADDRESS = "/api/v1/server/predictions"
@@ -99,7 +98,7 @@ class Shipper:
         return shipped
 
     def _ship(self, path: Path) -> bool:
-        with _held(path) as data:
+        with held(path) as data:
             if data is None:
                 return False
             try:
@@ -140,20 +139,3 @@ def _alone(path: Path) -> Iterator[bool]:
             yield False
             return
         yield True
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[bytes | None]:
-    """The file's content; None while the process that writes it lives."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # closed just now, under its other name
-        yield None
-        return
-    with os.fdopen(descriptor, "rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield stream.read() if path.exists() else None

@@ -79,7 +79,11 @@ class Scene:
         return [known["code"] for known in self.follower.models()]
 
     def settled(self, *told: tuple[str, int | None]) -> None:
-        wait_for(lambda: self.target.told == list(told), 10, f"{told}")
+        """The target was told this, and what came of it is kept."""
+        wait_for(lambda: self.target.told == list(told) and self.is_kept(), 10, f"{told}")
+
+    def is_kept(self) -> bool:
+        return all(known["status"] in ("applied", "retired") for known in self.follower.models())
 
 
 @pytest.fixture

@@ -54,5 +54,6 @@ def stamped(data: bytes, signature: Mapping[str, Any], about: Mapping[str, Any])
 
 
 def zipped(data: bytes) -> bytes:
-    """As it goes over the wire; the same bytes each time."""
-    return gzip.compress(data, 9, mtime=0)
+    """As it goes over the wire; the same bytes each time. A forest’s takes twelve times as long at
+    level 9, for 4 % fewer bytes."""
+    return gzip.compress(data, 5, mtime=0)

@@ -82,9 +82,9 @@ def inspect(version: Version, certify: Certify, *, trusted: bool = False) -> Non
     try:
         if version.attempt > MOST_ATTEMPTS:
             raise _given_up()
-        found = _in_sandbox(version, progress, trusted)
-        sealed = _sealed(version, found, progress)
-        certificate = _certified(version, sealed, certify, progress)
+        trial = _Trial(version, certify, progress)
+        found = _in_sandbox(version, progress, trial, trusted)
+        certificate = trial.passed(found)
         with scope(version.organisation_id):
             _make_ready(version, found, certificate, progress)
     except Refused as refusal:
@@ -174,7 +174,9 @@ def _wait(version: Version, reason: str, progress: _Progress) -> None:
     progress.put_off(min(PAUSE_SECONDS * 2.0**times, LONGEST_PAUSE_SECONDS))
 
 
-def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox.Inspection:
+def _in_sandbox(
+    version: Version, progress: _Progress, trial: "_Trial", trusted: bool
+) -> sandbox.Inspection:
     form = check_sandbox().form
     version.report = {**version.report, "sandbox": {"form": form.name}}
     with scope(version.organisation_id):
@@ -192,6 +194,7 @@ def _in_sandbox(version: Version, progress: _Progress, trusted: bool) -> sandbox
             sample=sample,
             target=version.target or None,
             on_stage=progress,
+            meanwhile=trial,
             form=form,
             limits=sandbox.Limits(serving=settings.ENV.native_memory << 20),
             trusted=trusted,
@@ -214,18 +217,33 @@ def _sealed(version: Version, found: sandbox.Inspection, progress: _Progress) ->
     return sealed
 
 
-def _certified(
-    version: Version, sealed: Bundle, certify: Certify, progress: _Progress
-) -> dict[str, Any]:
-    progress("certified", "running", "", 0.0)
-    started = time.monotonic()
-    certificate = certify(version.organisation_id, sealed)
-    ways, rows = len(certificate["ways"]), certificate["rows"]
-    status, detail = "done", f"{rows:,} rows the same in each of {ways} ways"
-    if not certificate["passed"]:
-        status, detail = "failed", "The ways of deployment do not answer alike."
-    progress.note("certified", status, detail, time.monotonic() - started)
-    return certificate
+class _Trial:
+    """Seals what was found and holds the ways of deployment against each other, while the
+    browser's is still being compared in the sandbox."""
+
+    def __init__(self, version: Version, certify: Certify, progress: _Progress) -> None:
+        self._version, self._certify, self._progress = version, certify, progress
+        self._certificate: dict[str, Any] = {}
+        self._started = 0.0
+
+    def __call__(self, found: sandbox.Inspection) -> None:
+        sealed = _sealed(self._version, found, self._progress)
+        self._progress("certified", "running", "", 0.0)
+        self._started = time.monotonic()
+        self._certificate = self._certify(self._version.organisation_id, sealed)
+
+    def passed(self, found: sandbox.Inspection) -> dict[str, Any]:
+        """The certificate. The browser is among its ways; where that differs its lane is closed,
+        and nothing fails."""
+        certificate = self._certificate
+        told = found.browser
+        browser = told.get("light") or {"closed": told.get("reason", "")}
+        ways, rows = len(certificate["ways"]), certificate["rows"]
+        status, detail = "done", f"{rows:,} rows the same in each of {ways} ways"
+        if not certificate["passed"]:
+            status, detail = "failed", "The ways of deployment do not answer alike."
+        self._progress.note("certified", status, detail, time.monotonic() - self._started)
+        return {**certificate, "ways": {**certificate["ways"], "browser": browser}}
 
 
 def _make_ready(
@@ -235,13 +253,11 @@ def _make_ready(
     progress: _Progress,
 ) -> None:
     browser = sealing.put_compact(version, found.compact, found.browser)
-    # The judge asked the browser's lane; where that differs it is closed, and fails nothing.
-    in_browser = browser.get("light") or {"closed": browser.get("reason", "")}
     why = found.why_native
     version.report = {
         "stages": progress.stages,
         **found.report,
-        "certificate": {**certificate, "ways": {**certificate["ways"], "browser": in_browser}},
+        "certificate": certificate,
         "architectures": sealing.architectures(browser, why.detail if why else ""),
     }
     _end(version, Version.Status.READY)

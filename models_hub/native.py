@@ -109,6 +109,10 @@ class NativePredictor:
             wait = max(1, round(error.retry_after))
             raise Unavailable(str(error), code="native_busy", retry_after=wait) from error
 
+    def dismiss(self) -> None:
+        """End the process that answers here, if there is one: its place is for others."""
+        POOL.dismiss((self.organisation_id, self.bundle.sha256))
+
     def _start(self, launch: Launch) -> Resident:
         recipe, form = self._recipe(), _CHOICE.proof()[0].form
         native.check(recipe.format, form)

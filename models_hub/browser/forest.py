@@ -4,12 +4,12 @@ A node's true branch is the one behind it, so that only the false one needs a nu
 stand in one array; each says which targets its leaves add to.
 """
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
 
 from models_hub.browser.drafting import Draft, NotInLane
+from models_hub.formats.onnx_tensors import Places
 
 MOST_NODES = 400_000  # with more, the file is too large for a page
 _MODES = [b"BRANCH_LEQ", b"BRANCH_LT", b"BRANCH_GTE", b"BRANCH_GT", b"BRANCH_EQ", b"BRANCH_NEQ"]
@@ -25,11 +25,14 @@ class Forest:
 
     def __init__(self, attributes: dict[str, Any], kind: str, dtype: Any) -> None:
         self._of, self._kind, self._dtype = attributes, kind, dtype
-        modes = np.array([_mode(mode) for mode in attributes["nodes_modes"]], dtype=np.int16)
+        modes = _modes_of(attributes["nodes_modes"])
         if len(modes) > MOST_NODES:
             raise NotInLane(f"TreeEnsemble of {len(modes):,} nodes")
-        order, self._other, self._roots = self._preorder(modes == _LEAF)
-        self._order, self._modes = np.array(order), modes[order]
+        trees, nodes = self._integers("nodes_treeids"), self._integers("nodes_nodeids")
+        self._places = Places(trees, nodes)
+        self._position, self._other, self._roots = self._preorder(trees, modes != _LEAF)
+        self._order = np.argsort(self._position)
+        self._modes = modes[self._order]
         self._leaves = self._modes == _LEAF
 
     def numbers(self, name: str) -> Any:
@@ -55,64 +58,72 @@ class Forest:
         inputs = [draft.constant(array, "r") for array in arrays]
         return draft.node("Trees", value, *inputs, n=targets, mean=mean)
 
+    def _integers(self, name: str) -> Any:
+        return np.asarray(self._of[name], dtype=np.int64)
+
     def _column(self, name: str) -> Any:
-        return np.asarray(self._of[name], dtype=np.int64)[self._order]
+        return self._integers(name)[self._order]
 
     def _shown_modes(self) -> Any:
         """How each node compares; one number where all do alike."""
         kinds = np.unique(self._modes[~self._leaves])
         return np.maximum(self._modes, 0) if len(kinds) > 1 else np.append(kinds, [0])[:1]
 
-    def _preorder(self, leaf: Any) -> tuple[list[int], Any, Any]:
-        """The nodes' order; where each one's false branch begins; where each tree begins."""
-        trees, ids, yes, no = (
-            np.asarray(self._of[f"nodes_{name}"]).tolist()
-            for name in ("treeids", "nodeids", "truenodeids", "falsenodeids")
-        )
-        place = {key: k for k, key in enumerate(zip(trees, ids, strict=True))}
-        inner = np.flatnonzero(~leaf).tolist()
-        below = {place[trees[k], side[k]] for k in inner for side in (yes, no)}
-        order: list[int] = []
-        roots: list[int] = []
-        other = np.zeros(len(ids), dtype=np.int64)
-        is_leaf = leaf.tolist()
-        for root in (k for k in range(len(ids)) if k not in below):
-            roots.append(len(order))
-            todo = [(root, -1)]
-            while todo:
-                node, above = todo.pop()
-                if above >= 0:
-                    other[above] = len(order)
-                here, tree = len(order), trees[node]
-                order.append(node)
-                if not is_leaf[node]:
-                    todo += [(place[tree, no[node]], here), (place[tree, yes[node]], -1)]
-        return order, other, np.array(roots)
+    def _preorder(self, trees: Any, inner: Any) -> tuple[Any, Any, Any]:
+        """Each node's position; by position, where its false branch begins; where each tree does.
 
-    def _weights(self) -> tuple[Any, Any, list[int]]:
+        A node stands one behind the node above it, or behind all of that one's true branch.
+        """
+        yes, no = np.zeros((2, len(trees)), dtype=np.int64)
+        yes[inner] = self._places.find(trees[inner], self._integers("nodes_truenodeids")[inner])
+        no[inner] = self._places.find(trees[inner], self._integers("nodes_falsenodeids")[inner])
+        is_root = np.ones(len(trees), dtype=bool)
+        is_root[yes[inner]] = is_root[no[inner]] = False
+        levels = [np.flatnonzero(is_root)]
+        while len(above := levels[-1][inner[levels[-1]]]):
+            levels.append(np.concatenate([yes[above], no[above]]))
+        size = np.ones(len(trees), dtype=np.int64)  # of the tree below a node, and itself
+        for level in reversed(levels):
+            above = level[inner[level]]
+            size[above] += size[yes[above]] + size[no[above]]
+        position = np.zeros(len(trees), dtype=np.int64)
+        position[levels[0]] = np.cumsum(size[levels[0]]) - size[levels[0]]
+        for level in levels:
+            above = level[inner[level]]
+            position[yes[above]] = position[above] + 1
+            position[no[above]] = position[above] + 1 + size[yes[above]]
+        other = np.zeros(len(trees), dtype=np.int64)
+        other[position[inner]] = position[no[inner]]
+        return position, other, position[levels[0]]
+
+    def _weights(self) -> tuple[Any, Any, Any]:
         """All leaves' weights; per tree how many targets it has, and which; per leaf its first
         weight. A leaf that says nothing of one of its tree's targets adds 0 to it."""
-        given: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
-        by_tree: dict[int, set[int]] = defaultdict(set)
-        columns = (self._of[f"{self._kind}_{name}"] for name in ("treeids", "nodeids", "ids"))
-        weights = self.numbers(f"{self._kind}_weights").tolist()
-        for tree, node, target, weight in zip(*columns, weights, strict=True):
-            said = given[tree, node]
-            said[target] = said.get(target, 0.0) + weight
-            by_tree[tree].add(target)
-        trees, ids = (self._column(f"nodes_{name}").tolist() for name in ("treeids", "nodeids"))
-        wanted = {trees[root]: sorted(by_tree[trees[root]]) for root in self._roots.tolist()}
-        flat: list[float] = []
-        first: list[int] = []
-        for leaf in np.flatnonzero(self._leaves).tolist():
-            first.append(len(flat))
-            flat += [given[trees[leaf], ids[leaf]].get(k, 0.0) for k in wanted[trees[leaf]]]
-        named = [[len(wanted[trees[root]]), *wanted[trees[root]]] for root in self._roots.tolist()]
-        targets = np.array([item for one in named for item in one], dtype=np.int64)
-        return np.array(flat, dtype=self._dtype), targets, first
+        trees, nodes, targets = (
+            self._integers(f"{self._kind}_{name}") for name in ("treeids", "nodeids", "ids")
+        )
+        weights = self.numbers(f"{self._kind}_weights").astype(float)
+        at = self._position[self._places.find(trees, nodes)]
+        kept = self._leaves[at]  # what else has a weight adds nothing
+        at, weights = at[kept], weights[kept]
+        number = np.searchsorted(self._roots, np.arange(len(self._order)), "right") - 1  # of a tree
+        most = targets.max(initial=0) + 1
+        said = number[at] * most + targets[kept]  # a tree and a target of it
+        pairs = np.unique(said)
+        counts = np.bincount(pairs // most, minlength=len(self._roots))
+        starts = np.cumsum(counts) - counts
+        widths = np.where(self._leaves, counts[number], 0)
+        first = np.cumsum(widths) - widths
+        flat = np.zeros(widths.sum())
+        np.add.at(flat, first[at] + np.searchsorted(pairs, said) - starts[number[at]], weights)
+        named = np.insert(pairs % most, starts, counts)
+        return flat.astype(self._dtype), named, first[self._leaves]
+
+
+def _modes_of(texts: list[bytes]) -> Any:
+    kinds, which = np.unique(np.asarray(texts), return_inverse=True)
+    return np.array([_mode(kind) for kind in kinds.tolist()], dtype=np.int16)[which]
 
 
 def _mode(text: bytes) -> int:
-    if text == b"LEAF":
-        return _LEAF
-    return _MODES.index(text)
+    return _LEAF if text == b"LEAF" else _MODES.index(text)

@@ -78,7 +78,7 @@ def measure(
         return _heavy(model, signature, check, f"The light lane can’t run it: {reason}.")
     if len(data) > compact.LARGEST:
         return _heavy(model, signature, check, "Its compact form is too large for a page.")
-    return Outcome(data, {**_sizes(data, compact.LIGHT), "reason": "", "light": report})
+    return Outcome(data, {**_open(data, compact.LIGHT), "reason": "", "light": report})
 
 
 def _heavy(model: ModelProto, signature: Signature, check: dict[str, Any], reason: str) -> Outcome:
@@ -99,12 +99,11 @@ def _heavy(model: ModelProto, signature: Signature, check: dict[str, Any], reaso
         report = {"available": False, "reason": detail, "bytes": len(onnx), "lane": None}
         return Outcome(b"", {**report, "light": closed})
     told = f"{reason} onnxruntime’s build for browsers runs it, at 3.6 MB more to load once."
-    return Outcome(data, {**_sizes(data, compact.HEAVY), "reason": told, "light": closed})
+    return Outcome(data, {**_open(data, compact.HEAVY), "reason": told, "light": closed})
 
 
-def _sizes(data: bytes, lane: str) -> dict[str, Any]:
-    zipped = len(compact.zipped(data))
-    return {"available": True, "lane": lane, "bytes": len(data), "gzip_bytes": zipped}
+def _open(data: bytes, lane: str) -> dict[str, Any]:
+    return {"available": True, "lane": lane, "bytes": len(data)}
 
 
 def _compared(data: bytes, columns: Mapping[str, Any], got: Answers) -> dict[str, Any]:

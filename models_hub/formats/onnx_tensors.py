@@ -67,7 +67,7 @@ def check_tree(node: Any) -> None:
     lengths |= {_length(attributes, "nodes_values")}
     if len(lengths) != 1 or not modes or features.min() < 0 or features.max() > 100_000:
         raise _tree("its attributes disagree")
-    places = _Places(trees, nodes)
+    places = Places(trees, nodes)
     if places.ambiguous:
         raise _tree("a node is there twice")
     if not MODES.issuperset(modes):
@@ -79,7 +79,7 @@ def check_tree(node: Any) -> None:
     _check_leaves(attributes, "Classifier" in node.op_type, places)
 
 
-class _Places:
+class Places:
     """Which entry is a tree's node? By bisection of arrays, since forests have millions."""
 
     def __init__(self, trees: Any, nodes: Any) -> None:
@@ -109,7 +109,7 @@ def _ranked(ordered: Any, values: Any) -> tuple[Any, Any]:
     return rank, ordered[rank] == values
 
 
-def _check_edges(attributes: Any, trees: Any, modes: Any, places: _Places) -> None:
+def _check_edges(attributes: Any, trees: Any, modes: Any, places: Places) -> None:
     """Every child exists and has one parent, each tree has one root, and all nodes hang on it."""
     inner = np.fromiter(map(b"LEAF".__ne__, modes), dtype=bool, count=len(modes))
     below = np.full((len(modes), 2), -1, dtype=np.int64)
@@ -138,7 +138,7 @@ def _reached(level: Any, below: Any) -> int:
     return count
 
 
-def _check_leaves(attributes: Any, classifier: bool, places: _Places) -> None:
+def _check_leaves(attributes: Any, classifier: bool, places: Places) -> None:
     kind = "class" if classifier else "target"
     ids, nodes, trees = (
         _numbers(attributes, f"{kind}_{part}") for part in ("ids", "nodeids", "treeids")

@@ -113,12 +113,20 @@ def _is_span(span: object) -> bool:
 
 
 def figures(message: dict[str, Any]) -> dict[str, Any]:
-    """The second child's result: parity, latency, golden rows, and what the browser may run."""
-    found = {name: message.get(name) for name in ("parity", "latency", "golden")}
-    found["browser"] = message.get("browser", {})
-    if not all(isinstance(part, dict) for part in found.values()):
+    """The second child's verdict: parity, latency, golden rows."""
+    return {name: _part(message, name) for name in ("parity", "latency", "golden")}
+
+
+def browser(message: dict[str, Any]) -> dict[str, Any]:
+    """The second child's last word: what a browser may run."""
+    return _part(message, "browser")
+
+
+def _part(message: dict[str, Any], name: str) -> dict[str, Any]:
+    part = message.get(name)
+    if not isinstance(part, dict):
         raise garbled("parts of it are missing")
-    return found
+    return part
 
 
 def garbled(what: str) -> Refused:

@@ -2,7 +2,8 @@
 
 It takes the first child's word for nothing but what the original predicts. scikit-learn is not
 imported here, nor anything that could read the upload. Where there is no graph, it asks: its rows
-go out, and what comes back is compared.
+go out, and what comes back is compared. Where there is one, it is told as soon as it was compared;
+the browser's lane is a second result, which takes longer.
 """
 
 from pathlib import Path
@@ -91,9 +92,10 @@ def _judge_graph(
         "latency": {"p50_ms": round(latency_ms(predictor, signature, columns), 4)},
         "golden": _golden(signature, columns, got),
     }
-    browser = measure(model, signature, columns, made, got)
     voice.stage("compared", _summary(parity))
-    voice.result({**figures, "browser": browser.report}, onnx, browser.data)
+    voice.result(figures, onnx)
+    browser = measure(model, signature, columns, made, got)
+    voice.result({"browser": browser.report}, browser.data)
 
 
 def _summary(parity: Parity) -> str:

@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ OPENING, JUDGING = "models_hub.sandbox.opening", "models_hub.sandbox.judging"
 #: `on_stage(name, status, detail, seconds)`; status is "running", then "done". A stage that fails
 #: stays running: the refusal that `inspect` raises ends it.
 OnStage = Callable[[str, str, str, float], None]
+_Results = Iterator[tuple[dict[str, Any], bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Inspection:
     latency: dict[str, float]
     golden: dict[str, Any]
     facts: dict[str, str]
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage, ...] = ()
     compact: bytes = b""
     """The file for the applicant's browser, empty where there is none; `browser` says why."""
     browser: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +91,7 @@ def inspect(
     sample: Path | None = None,
     target: str | None = None,
     on_stage: OnStage | None = None,
+    meanwhile: Callable[[Inspection], None] | None = None,
     limits: Limits | None = None,
     form: Form | None = None,
     trusted: bool = False,
@@ -99,8 +101,10 @@ def inspect(
 
     `format` is out of `FORMATS`; `sample` a CSV or Parquet file of real rows, `target` its column
     to predict. `on_stage` is told of each of `claims.STAGES`. `form`: else the first there is.
-    Raises `Refused` for what is wrong with the upload, `NoSandbox` when the form can't be had or
-    can't hold code in such a file (`trusted`: we made it). `own_code`: it may, if that holds."""
+    `meanwhile` is told what is known once the stages are over, while the browser's lane is still
+    being compared. Raises `Refused` for what is wrong with the upload, `NoSandbox` when the form
+    can't be had or can't hold code in such a file (`trusted`: we made it). `own_code`: it may, if
+    that holds."""
     form = _checked(format, form or forms.first_available(), trusted)
     limits, course = limits or Limits(), _Course(on_stage or _nobody)
     own_code = own_code and form.holds_code
@@ -110,39 +114,36 @@ def inspect(
     course.begin()
     with ExitStack() as children:
 
+        def child(job: str, arguments: dict[str, Any], files: dict[str, Path]) -> Child:
+            return children.enter_context(Child(job, arguments, limits, form, files))
+
         def opener(brings_code: bool) -> Child:
             arguments = {"format": format, "own_code": brings_code, **shared}
-            files = {"path": path, **samples}
-            return children.enter_context(Child(OPENING, arguments, limits, form, files))
+            return child(OPENING, arguments, {"path": path, **samples})
 
         first = opener(False)
         # it starts now, so that its imports are done by the time it is needed
-        judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
+        judge = child(JUDGING, shared, samples)
         told, graph, own_code = _opened(course, first, opener, own_code)
-        claim, onnx, compact = claims.claim(told), b"", b""
+        claim, onnx = claims.claim(told), b""
+        results: _Results = iter(())
         recipe = _recipe(format, claim, graph, own_code)
         if recipe is None:
+            results = _results(course, judge, _packed(told, graph), 2)
             try:
-                verdict, onnx, compact = _judged(course, judge, told, graph, claim)
+                verdict, onnx = next(results)
             except Refused as refusal:
                 told, claim = _without_graph(format, told, refusal)
                 recipe = _recipe(format, claim, b"", own_code)
-                judge = children.enter_context(Child(JUDGING, shared, limits, form, samples))
+                judge = child(JUDGING, shared, samples)
         if recipe is not None:
             verdict = _ask_native(course, judge, told, recipe, path, form, limits)
-    course.check_complete()
-    return Inspection(
-        format,
-        onnx,
-        claim.signature,
-        **claims.figures(verdict),
-        facts=claim.facts,
-        stages=tuple(course.stages),
-        form=form.name,
-        why_native=claim.why_native,
-        recipe=recipe,
-        compact=compact,
-    )
+        course.check_complete()
+        found = _found(format, claim, verdict, onnx, recipe)
+        found = replace(found, form=form.name, stages=tuple(course.stages))
+        if meanwhile:
+            meanwhile(found)
+        return found if recipe else replace(found, **_lane(results))
 
 
 def _checked(format: str, form: Form, trusted: bool) -> Form:
@@ -157,13 +158,13 @@ def _opened(
 ) -> tuple[dict[str, Any], bytes, bool]:
     """What was told, the graph, and whether code of the file's own ran."""
     try:
-        told, (graph,) = _ask(course, first)
+        ((told, graph),) = _results(course, first)
     except Refused as refusal:
         if refusal.code != "own_code" or not own_code:
             raise
         # It was not run, and names what it needs. Whatever is said from here on, the file may
         # have said: that it ran code of its own is known because we let it.
-        told, (graph,) = _ask(course, opener(True))
+        ((told, graph),) = _results(course, opener(True))
         return told, graph, True
     return told, graph, False
 
@@ -179,12 +180,29 @@ def _recipe(format: str, claim: claims.Claim, graph: bytes, own_code: bool) -> R
     return Recipe(format, claim.signature, claim.names, own_code)
 
 
-def _judged(
-    course: "_Course", judge: Child, told: dict[str, Any], graph: bytes, claim: claims.Claim
-) -> tuple[dict[str, Any], bytes, bytes]:
-    verdict, (onnx, compact) = _ask(course, judge, _packed(told, graph), parts=2)
-    pace = {} if claim.native_p50_ms is None else {"native_p50_ms": claim.native_p50_ms}
-    return {**verdict, "latency": {**verdict.get("latency", {}), **pace}}, onnx, compact
+def _found(
+    format: str, claim: claims.Claim, verdict: dict[str, Any], onnx: bytes, recipe: Recipe | None
+) -> Inspection:
+    """What is known by the judge's verdict; raises `Refused` if it is none."""
+    figures = claims.figures(verdict)
+    if recipe is None and claim.native_p50_ms is not None:
+        figures["latency"] = {**figures["latency"], "native_p50_ms": claim.native_p50_ms}
+    why, facts = claim.why_native, claim.facts
+    return Inspection(
+        format, onnx, claim.signature, **figures, facts=facts, why_native=why, recipe=recipe
+    )
+
+
+def _lane(results: _Results) -> dict[str, Any]:
+    """What the judge says of the browser at last. By then the version is known to be right:
+    whatever goes wrong here closes the lane, and nothing else."""
+    try:
+        ((told, data),) = results
+    except Refused as refusal:
+        reason = f"It could not be tried there. {refusal.detail}"
+        closed = {"available": False, "reason": reason, "bytes": 0, "lane": None}
+        return {"browser": {**closed, "light": {"closed": reason}}}
+    return {"browser": claims.browser(told), "compact": data}
 
 
 def _without_graph(
@@ -277,26 +295,23 @@ class _Course:
             raise claims.garbled("stages of it are missing")
 
 
-def _ask(
-    course: _Course, child: Child, given: bytes = b"", parts: int = 1
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Let a child do its job: its result and the parts behind it. Raises `Refused`."""
+def _results(course: _Course, child: Child, given: bytes = b"", count: int = 1) -> _Results:
+    """Let a child do its job: so many results as they come, each with the bytes behind it, and
+    then its end. Raises `Refused`."""
     result: dict[str, Any] | None = None
-    payloads: list[bytes] = []
     for kind, content in child.messages(given):
-        if kind == frames.BYTES:
-            payloads.append(content)
+        if kind == frames.BYTES and result is not None:
+            count -= 1
+            yield result, content
+            result = None
             continue
-        message = _parsed(content)
-        if message.get("event") == "refused":
-            raise claims.refusal(message)
+        message = _parsed(_said((kind, content), frames.JSON))
         if message.get("event") == "stage":
             course.done(*claims.stage(message))
         elif message.get("event") == "result":
             result = message
-    if result is None or len(payloads) != parts:
+    if result is not None or count:
         raise claims.garbled("it ended without one")
-    return result, payloads
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -204,6 +204,14 @@ class Pool:
         for seat in gone:
             _leave(seat)
 
+    def dismiss(self, key: Key) -> None:
+        """End the key's process, which nobody here is going to ask again."""
+        with self._lock:
+            seat = self._seats.get(key)
+        if seat is not None:
+            with seat.lock:
+                _vacate(seat)
+
     def residents(self) -> dict[Key, Resident]:
         """The processes that there are."""
         with self._lock:

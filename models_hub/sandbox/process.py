@@ -237,7 +237,8 @@ class Child:
 
     def _chunks(self, deadline: float, seconds: float, closing: bool) -> Iterator[bytes]:
         """The result's bytes as they come, until the child closes its three streams. Meanwhile
-        what is unsent goes in, and with `closing` nothing ever after."""
+        what is unsent goes in, and with `closing` nothing ever after. How long the caller takes
+        over them is not the child's time."""
         self._await_input(closing)
         while self._selector.get_map():
             events = self._selector.select(max(deadline - time.monotonic(), 0))
@@ -249,7 +250,9 @@ class Child:
                 elif not (chunk := os.read(key.fd, CHUNK)):
                     self._selector.unregister(key.fileobj)
                 elif key.fileobj is self._pipe:
+                    since = time.monotonic()
                     yield chunk
+                    deadline += time.monotonic() - since
                 else:
                     self._note(chunk)
 

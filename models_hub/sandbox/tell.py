@@ -26,11 +26,10 @@ class Voice:
         message = {"event": "refused", "code": refusal.code, "detail": refusal.detail}
         frames.write_json(self._pipe, {**message, "figures": refusal.figures})
 
-    def result(self, result: dict[str, Any], *payloads: bytes) -> None:
-        """The job is done; nothing is said after this."""
+    def result(self, result: dict[str, Any], payload: bytes) -> None:
+        """The job, or a part of it, is done."""
         frames.write_json(self._pipe, {"event": "result", **result})
-        for payload in payloads:
-            frames.write_bytes(self._pipe, payload)
+        frames.write_bytes(self._pipe, payload)
 
 
 def perform(job: Job, arguments: dict[str, Any], pipe: BinaryIO) -> None:

@@ -103,6 +103,16 @@ def test_a_process_that_was_asked_just_now_keeps_its_place() -> None:
     assert ask(pool, ("acme", "m"))
 
 
+def test_who_is_dismissed_leaves_its_place() -> None:
+    pool = Pool(1, shortest_stay=60)
+    ask(pool, ("acme", "m"))
+    (resident,) = pool.residents().values()
+    pool.dismiss(("acme", "m"))
+    pool.dismiss(("acme", "unknown"))
+    assert not resident.alive
+    assert ask(pool, ("other", "m"))
+
+
 def test_who_is_not_asked_any_more_is_ended(pool: Pool) -> None:
     pool.idle_seconds = 0.1
     ask(pool, ("acme", "m"))

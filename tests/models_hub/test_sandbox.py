@@ -3,7 +3,9 @@
 import os
 import resource
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -99,6 +101,32 @@ def test_a_refusal_inside_comes_out_with_its_code_and_sentence(tmp_path: Path) -
     assert refusal.value.code == "archive_corrupt"
     assert "upload again" in refusal.value.detail
     assert told == [("inspected", "running")]
+
+
+def test_a_lane_that_cannot_be_tried_is_closed_and_nothing_is_refused(
+    inside: Path, regression: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models_hub.sandbox.launch.JUDGING", "fading")
+    found = inspect(regression, "skops")
+    assert (found.runtime, found.compact) == ("onnx", b"")
+    assert not found.browser["available"]
+    assert "could not be tried" in found.browser["reason"]
+
+
+def test_what_is_done_meanwhile_is_not_the_child_s_time(
+    regression: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = 0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + hours * 3600)
+    monkeypatch.setattr("models_hub.sandbox.process.time", clock)
+
+    def meanwhile(known: Inspection) -> None:
+        nonlocal hours
+        assert (known.parity["mismatches"], known.compact) == (0, b"")
+        hours += 1
+
+    found = inspect(regression, "skops", meanwhile=meanwhile)
+    assert (hours, found.browser["available"]) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sandboxes that find the wages' pipeline at once; a list with an entry for each."""
     trained, opened = pipelines.wages(), []
 
-    def inspect(*args: Any, on_stage: Any, **more: Any) -> sandbox.Inspection:
+    def inspect(*args: Any, on_stage: Any, meanwhile: Any, **more: Any) -> sandbox.Inspection:
         opened.append(1)
         for name in ("inspected", "signature", "converted", "compared"):
             on_stage(name, "done", "", 0.1)
         golden: dict[str, Any] = {"instances": [], "predictions": []}
         parts = (trained.onnx, trained.signature, {"rows": 500}, {"p50_ms": 0.1}, golden)
-        return sandbox.Inspection("onnx", *parts, facts={}, stages=())
+        found = sandbox.Inspection("onnx", *parts, facts={})
+        meanwhile(found)
+        return found
 
     monkeypatch.setattr(sandbox, "inspect", inspect)
     return opened

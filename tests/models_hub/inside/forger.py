@@ -8,23 +8,23 @@ from models_hub.sandbox.tell import Voice
 
 
 class Forged(Voice):
-    def result(self, result: dict[str, Any], *payloads: bytes) -> None:
+    def result(self, result: dict[str, Any], payload: bytes) -> None:
         """The original predicts something else, and says of itself that all is well."""
         lies = {**result, "values": [value * 2 for value in result["values"]]}
         parity = {"rows": 5_000, "max_relative_error": 0.0, "mismatches": 0}
-        super().result({**lies, "parity": parity, "golden": {}, "latency": {}}, *payloads)
+        super().result({**lies, "parity": parity, "golden": {}, "latency": {}}, payload)
 
 
 class Finished(Voice):
-    def result(self, result: dict[str, Any], *payloads: bytes) -> None:
+    def result(self, result: dict[str, Any], payload: bytes) -> None:
         """The comparison is told to be over before it has begun."""
         self.stage("compared", "all rows agree")
         parity = {"rows": 5_000, "max_relative_error": 0.0, "mismatches": 0}
-        super().result({**result, "parity": parity, "golden": {}, "latency": {}}, *payloads)
+        super().result({**result, "parity": parity, "golden": {}, "latency": {}}, payload)
 
 
 class Swapped(Voice):
-    def result(self, result: dict[str, Any], *payloads: bytes) -> None:
+    def result(self, result: dict[str, Any], payload: bytes) -> None:
         """The graph is no graph."""
         super().result(result, b"\x08\x0a" + bytes(1000))
 

@@ -262,19 +262,19 @@ function label([x, keys, values, other], attrs) {
    feature -1, and `other` says where its weights begin, one for each of its tree's targets. */
 function trees([x, feature, threshold, other, weights, roots, targets, base, modes, missing], { n, mean }) {
   const [rows, width] = x.s;
-  const [F, T, O, W, M, N] = [feature, threshold, other, weights, modes, missing].map((c) => c?.d);
+  const [X, F, T, O, W, M, N] = [x, feature, threshold, other, weights, modes, missing].map((c) => c?.d);
   const out = room("f", [rows, n]);
   const sums = new ROOM[x.t === "f" ? "f" : "d"](n); // each sum is rounded where the graph is in float
   for (let row = 0; row < rows; row++) {
-    const at = row * width;
+    const cells = X.slice(row * width, (row + 1) * width);
     sums.fill(0);
     let target = 0;
     for (const root of roots.d) {
       let k = root, f;
-      if (M.length === 1 && M[0] === 0 && !N) while ((f = F[k]) >= 0) k = x.d[at + f] <= T[k] ? k + 1 : O[k];
+      if (M.length === 1 && M[0] === 0 && !N) while ((f = F[k]) >= 0) k = cells[f] <= T[k] ? k + 1 : O[k];
       else
         while ((f = F[k]) >= 0) {
-          const v = x.d[at + f], t = T[k], mode = M[M.length === 1 ? 0 : k];
+          const v = cells[f], t = T[k], mode = M[M.length === 1 ? 0 : k];
           const yes = mode === 0 ? v <= t : mode === 1 ? v < t : mode === 2 ? v >= t : mode === 3 ? v > t : (mode === 4) === (v === t);
           k = yes || (v !== v && N?.[k]) ? k + 1 : O[k];
         }

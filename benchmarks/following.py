@@ -36,7 +36,8 @@ def _ask(subscriber: Subscriber, rows: list[dict[str, object]]) -> None:
             heard = str(subscriber.predict(MODEL, rows)["version"])
         except Exception as error:  # noqa: BLE001  # whatever it is, it is a call that failed
             heard = f"failed: {error}"
-        print(f"{time.time():.4f} {heard}", flush=True)
+        sys.stdout.write(f"{time.time():.4f} {heard}\n")  # at once: there is another thread
+        sys.stdout.flush()
         time.sleep(PAUSE)
 
 

@@ -140,6 +140,6 @@ def _published(there: Installation, row: Mapping[str, object], folder: Path) -> 
     with running(["-m", "benchmarks.following", *told], {}, log) as process:
         wait_until(lambda: log.stat().st_size > 0, process, log)
         yield heard
-    for line in log.read_text().splitlines():
+    for line in log.read_text().split("\n")[:-1]:  # the last one may be cut off
         at, _, said = line.partition(" ")
         heard.append((float(at), said))

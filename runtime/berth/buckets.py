@@ -49,7 +49,8 @@ class Buckets:
             known = self._empty_at
             after = {}
             for bucket in buckets:
-                at = max(known.get(bucket.name, 0.0), now) + bucket.gap * calls
+                at = known.get(bucket.name, now)
+                at = (at if at > now else now) + bucket.gap * calls
                 if at - now > bucket.burst:
                     return at - now - bucket.burst
                 after[bucket.name] = at

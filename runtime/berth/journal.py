@@ -1,7 +1,7 @@
 """Every answered live prediction, on disk before it is sent.
 
 Each process that answers (the portal's web processes, model servers) appends to a file of its
-own, one ``write`` a record, so that ``kill -9`` right after an answer loses nothing; a timer syncs
+own, before it answers, so that ``kill -9`` right after an answer loses nothing; a timer syncs
 the file, and closes it for loading when it is old or large. The portal's loader puts closed and
 orphaned files into PostgreSQL by the records' UUIDv7, so that loading twice is loading once; a
 model server ships its closed files to the portal.
@@ -53,21 +53,21 @@ class Journal:
         self._opened = 0.0
         self._synced = 0
 
-    def append(self, record: bytes) -> None:
-        """Write one record (JSON). Raises OSError when the disk refuses; then the answer must not
-        be sent."""
-        record = record.replace(b"\n", b" ")  # in JSON a line break is nothing but space
-        line = line_of(record)
+    def append(self, *records: bytes) -> None:
+        """Write records (JSON), all of them or none. Raises OSError when the disk refuses; then
+        the answers must not be sent."""
+        # in JSON a line break is nothing but space
+        lines = b"".join([line_of(record.replace(b"\n", b" ")) for record in records])
         with self._lock:
-            if self._size and self._size + len(line) > self.most_bytes:
+            if self._size and self._size + len(lines) > self.most_bytes:
                 self._give_up()
             if self._descriptor is None:
                 self._open()
             assert self._descriptor is not None
-            written = os.write(self._descriptor, line)
-            if written != len(line):
+            written = os.write(self._descriptor, lines)
+            if written != len(lines):
                 self._take_back(self._descriptor)
-                raise OSError(f"The journal took {written} of {len(line)} bytes.")
+                raise OSError(f"The journal took {written} of {len(lines)} bytes.")
             self._size += written
 
     def _take_back(self, descriptor: int) -> None:

@@ -226,6 +226,15 @@ def test_a_timer_hands_a_quiet_journal_over(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.ready"))) == 2
 
 
+def test_records_that_come_together_stand_in_one_file_one_by_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, most_bytes=100, most_seconds=60)
+    journal.append(b'{"a": 1}')
+    journal.append(b'{"b":\n2}', b"x" * 80)
+    journal.close()
+    found = [records_of(path.read_bytes())[0] for path in sorted(tmp_path.glob("*.ready"))]
+    assert found == [[b'{"a": 1}'], [b'{"b": 2}', b"x" * 80]]
+
+
 def test_a_large_journal_is_handed_over_before_its_time(tmp_path: Path) -> None:
     journal = Journal(tmp_path, most_bytes=100, most_seconds=60, sync_seconds=0.02)
     journal.append(b"x" * 200)

@@ -65,7 +65,7 @@ class Application:
         self.shelf = inference.shelf
         self.ring = ring
         self.buckets = Buckets()
-        self.batches = Batches()
+        self.batches = Batches(inference.write)
         self.figures = figures
         self.missing = missing
         self._token = token.encode()
@@ -131,15 +131,14 @@ class Application:
         predictor = self.shelf.loaded.peek(call.copy.sha256)
         if predictor and call.encoding is None and len(call.body) <= INLINE_BYTES:
             question = self.inference.read(call, predictor)
-            if batching.is_quick(predictor, question.asked.columns):
-                predicted = await self.batches.predict(predictor, question.asked.columns)
-            else:
-                loop = asyncio.get_running_loop()
-                asked = question.asked.columns
-                predicted = await loop.run_in_executor(
-                    self._busy, batching.predict, predictor, asked
-                )
-            return self.inference.write(question, predicted)
+            if batching.is_quick(predictor, question.columns):
+                return await self.batches.answer(predictor, question)
+            loop = asyncio.get_running_loop()
+            predicted = await loop.run_in_executor(
+                self._busy, batching.predict, predictor, question.columns
+            )
+            (answer,) = self.inference.write([(question, predicted)])
+            return answer
         threads = self._busy if predictor else self._loading
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(threads, self.inference.answer, call)

@@ -1,16 +1,17 @@
 """Coerced and predicted: the one way to a Predictor, for a call alone and for calls together.
 
 onnxruntime costs a call about as much as ten rows do. Under load several requests stand in the
-event loop's queue at once; what they ask of one model goes through it in one run. Alone a call
+event loop's queue at once; what they ask of one model goes through it in one run, and onto the
+record in one write. Alone a call
 waits for nothing: the run is due as soon as the loop has looked through its queue.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from berth.calls import MOST_ROWS
 from berth.predictions import PredictionError, Predictions
@@ -53,81 +54,103 @@ def predict(predictor: Predictor, columns: Columns) -> Predicted:
 
 def is_quick(predictor: Predictor, columns: Columns) -> bool:
     """Whether the event loop may wait for it, by what the model's rows took of late."""
-    rows = max(map(len, columns.values()), default=0)
+    rows = len(next(iter(columns.values()), ()))  # uneven ones are refused before they are asked
     return predictor.row_seconds.value * rows <= _QUICK
 
 
-_Waiting = list[tuple[Columns, "asyncio.Future[Predicted]"]]
+class Asking(Protocol):
+    """A call that was read: it has columns."""
+
+    @property
+    def columns(self) -> Columns: ...
 
 
-class Batches:
-    """For one event loop, called in it."""
+C = TypeVar("C", bound=Asking)
+A = TypeVar("A")
 
-    def __init__(self) -> None:
-        self._waiting: dict[Predictor, _Waiting] = {}
 
-    async def predict(self, predictor: Predictor, columns: Columns) -> Predicted:
-        """As `predict`, for a few rows."""
+class Batches(Generic[C, A]):
+    """For one event loop, called in it.
+
+    `finish` makes the answers of calls whose predictions are there, all of them at once: what
+    they cost the kernel, such as a record's way to the disk, they cost it once. It may raise.
+    """
+
+    def __init__(self, finish: Callable[[Sequence[tuple[C, Predicted]]], Sequence[A]]) -> None:
+        self._finish = finish
+        self._waiting: dict[Predictor, list[tuple[C, asyncio.Future[A]]]] = {}
+
+    async def answer(self, predictor: Predictor, call: C) -> A:
+        """What `finish` makes of a call of a few rows. Raises what `predict` raises, and it."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.get(predictor)
         if waiting is None:
             waiting = self._waiting[predictor] = []
-            loop.call_soon(self._run, predictor)
-        due: asyncio.Future[Predicted] = loop.create_future()
-        waiting.append((columns, due))
+            # after one more look through the queue: what is on its way by now comes along
+            loop.call_soon(loop.call_soon, self._run, predictor)
+        due: asyncio.Future[A] = loop.create_future()
+        waiting.append((call, due))
         return await due
 
     def _run(self, predictor: Predictor) -> None:
         """One run of those that wait; others have their turn before the next."""
         waiting = self._waiting[predictor]
-        calls, rest = waiting[:_MOST_CALLS], waiting[_MOST_CALLS:]
+        some, rest = waiting[:_MOST_CALLS], waiting[_MOST_CALLS:]
         if rest:
             self._waiting[predictor] = rest
             asyncio.get_running_loop().call_soon(self._run, predictor)
         else:
             del self._waiting[predictor]
-        if len(calls) == 1 or not _together(predictor, calls):
-            for call in calls:
-                _alone(predictor, call)
+        here = [(call, due) for call, due in some if not due.done()]  # its client may have gone
+        if len(here) < 2 or not self._together(predictor, here):
+            for call, due in here:
+                self._alone(predictor, call, due)
+
+    def _together(self, predictor: Predictor, some: list[tuple[C, "asyncio.Future[A]"]]) -> bool:
+        """Whether one run answered them all; else each goes by itself."""
+        calls = [call for call, _ in some]
+        try:
+            predicted = together(predictor, [call.columns for call in calls])
+            if predicted is None:
+                return False
+            answers = self._finish(list(zip(calls, predicted, strict=True)))
+        except Exception:  # noqa: BLE001  # alone, each hears what is wrong with its own call
+            return False
+        for (_, due), answer in zip(some, answers, strict=True):
+            due.set_result(answer)
+        return True
+
+    def _alone(self, predictor: Predictor, call: C, due: "asyncio.Future[A]") -> None:
+        try:
+            (answer,) = self._finish([(call, predict(predictor, call.columns))])
+            due.set_result(answer)
+        except Exception as error:  # noqa: BLE001  # it belongs to whoever waits, whatever it is
+            due.set_exception(error)
 
 
-def _together(predictor: Predictor, calls: _Waiting) -> bool:
-    """Whether one run answered them all. Where there is anything to say about a single call, a
-    fault or a warning, none is answered: each goes by itself."""
-    names = calls[0][0].keys()
-    if any(columns.keys() != names or not _is_even(columns) for columns, _ in calls):
-        return False
-    joined = {name: list(chain.from_iterable(c[name] for c, _ in calls)) for name in names}
-    try:
-        predicted = predict(predictor, joined)
-    except Exception:  # noqa: BLE001  # alone, each hears what is wrong with its own call
-        return False
+def together(predictor: Predictor, calls: Sequence[Columns]) -> list[Predicted] | None:
+    """The predictions of several calls in one run. None where there is a warning about one of
+    them, and where they differ in what they ask. Raises what `predict` raises."""
+    names = calls[0].keys()
+    if any(columns.keys() != names or not _is_even(columns) for columns in calls):
+        return None
+    joined = {name: list(chain.from_iterable(c[name] for c in calls)) for name in names}
+    predicted = predict(predictor, joined)
     if predicted.warnings:
-        return False
-    start = 0
-    for columns, due in calls:
+        return None
+    found, start = [], 0
+    for columns in calls:
         rows = len(next(iter(columns.values())))
-        if not due.done():  # its client may have gone
-            part = _part(predicted.predictions, start, start + rows)
-            due.set_result(Predicted(part, [], rows))
+        part = _part(predicted.predictions, start, start + rows)
+        found.append(Predicted(part, [], rows))
         start += rows
-    return True
+    return found
 
 
 def _is_even(columns: Columns) -> bool:
     """Whether all columns are equally long, and not empty: else joined they would shift."""
     lengths = set(map(len, columns.values()))
     return len(lengths) == 1 and 0 not in lengths
-
-
-def _alone(predictor: Predictor, call: tuple[Columns, "asyncio.Future[Predicted]"]) -> None:
-    columns, due = call
-    if due.done():
-        return
-    try:
-        due.set_result(predict(predictor, columns))
-    except Exception as error:  # noqa: BLE001  # it belongs to whoever waits, whatever it is
-        due.set_exception(error)
 
 
 def _part(whole: Predictions, start: int, stop: int) -> Predictions:

@@ -1,6 +1,7 @@
 """One call: read, coerce, predict, put on record, write the answer. The only way to predictions."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +43,10 @@ class Question:
     predictor: Predictor
     started: float
 
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        return self.asked.columns
+
 
 @dataclass(slots=True)
 class Answer:
@@ -62,7 +67,8 @@ class Inference:
         """The answer, on record before this returns. Takes as long as the model does, and as its
         loading where it is not loaded. Raises ProtocolError."""
         question = self.read(call)
-        return self.write(question, predict(question.predictor, question.asked.columns))
+        (answer,) = self.write([(question, predict(question.predictor, question.columns))])
+        return answer
 
     def read(self, call: Call, predictor: Predictor | None = None) -> Question:
         """The call, read; the first part of `answer`. `predictor`: the copy's, if it is at hand."""
@@ -72,38 +78,51 @@ class Inference:
         outputs.check(asked, predictor.signature.output)
         return Question(call, asked, predictor, started)
 
-    def write(self, question: Question, predicted: Predicted) -> Answer:
-        """The answer with these predictions, on record; the last part of `answer`."""
-        call, asked, predictions = question.call, question.asked, predicted.predictions
-        output = question.predictor.signature.output
-        id_ = str(uuid_utils.uuid7())
-        found = outputs.tensors(output, predictions)
-        values = outputs.json_of(predictions.values)
-        fragments = {output.name: values} if found[output.name].plain else {}
-        head = _head(call, asked, id_, predicted.warnings)
-        written = outputs.write(head, found, fragments, asked)
-        self._record(question, id_, predicted.rows, _response(call, id_, values, predicted))
-        return Answer(_packed(written, call.accepted), predicted.rows)
-
-    def _record(self, question: Question, id_: str, rows: int, response: bytes) -> None:
-        """The same record as the portal's, so that whoever reads them needs to know but one."""
-        copy = question.call.copy
-        about = (
-            id_,
-            copy.organisation_id,
-            datetime.now(UTC),
-            copy.model,
-            copy.version,
-            question.call.key.id,
-            rows,
-            (time.perf_counter() - question.started) * 1000,
-        )
-        request = orjson.dumps({"columns": question.asked.columns})
+    def write(self, questions: Sequence[tuple[Question, Predicted]]) -> list[Answer]:
+        """The answers with these predictions, on record; the last part of `answer`. Raises
+        ProtocolError, and then none of them is on record."""
+        answers, records = [], []
+        for question, predicted in questions:
+            answer, record = _written(question, predicted)
+            answers.append(answer)
+            records.append(record)
         try:
-            self.journal.append(SEPARATOR.join((orjson.dumps(about), request, response)))
+            self.journal.append(*records)
         except OSError as error:
             detail = "The answer can't be put on record just now, so it is not given."
             raise ProtocolError(503, detail, ("retry-after", "5")) from error
+        return answers
+
+
+def _written(question: Question, predicted: Predicted) -> tuple[Answer, bytes]:
+    """The answer, and what goes on record of it."""
+    call, asked, predictions = question.call, question.asked, predicted.predictions
+    output = question.predictor.signature.output
+    id_ = str(uuid_utils.uuid7())
+    found = outputs.tensors(output, predictions)
+    values = outputs.json_of(predictions.values)
+    fragments = {output.name: values} if found[output.name].plain else {}
+    head = _head(call, asked, id_, predicted.warnings)
+    written = _packed(outputs.write(head, found, fragments, asked), call.accepted)
+    record = _record(question, id_, predicted.rows, _response(call, id_, values, predicted))
+    return Answer(written, predicted.rows), record
+
+
+def _record(question: Question, id_: str, rows: int, response: bytes) -> bytes:
+    """The same record as the portal's, so that whoever reads them needs to know but one."""
+    copy = question.call.copy
+    about = (
+        id_,
+        copy.organisation_id,
+        datetime.now(UTC),
+        copy.model,
+        copy.version,
+        question.call.key.id,
+        rows,
+        (time.perf_counter() - question.started) * 1000,
+    )
+    request = orjson.dumps({"columns": question.columns})
+    return SEPARATOR.join((orjson.dumps(about), request, response))
 
 
 def _head(call: Call, asked: Asked, id_: str, warnings: list[Problem]) -> dict[str, Any]:

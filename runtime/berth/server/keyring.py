@@ -59,11 +59,12 @@ class KeyRing:
         Raises ProtocolError 401 for none and for one that is unknown or revoked, 403 for one
         that may not predict.
         """
-        text = bearer(authorization)
         verified = self._verified  # emptied, by another dictionary, at any news of keys
-        known = verified.get(text)
-        if known is not None:
-            return known
+        if authorization and authorization.startswith("Bearer "):  # as it nearly always does
+            known = verified.get(authorization[7:])
+            if known is not None:
+                return known
+        text = bearer(authorization)
         key = self._checked(text)
         if len(verified) >= _MOST_VERIFIED:
             verified.clear()

@@ -97,10 +97,11 @@ def _read_inputs(inputs: object, columns: dict[str, list[Any]], blobs: _Blobs) -
     if not isinstance(inputs, list) or not inputs:
         raise bad("inputs must be a list of tensors, one for each column.")
     for item in inputs:
-        name = _name(item, "input")
+        plain = _plain(item)
+        name = plain[0] if plain else _name(item, "input")
         if name in columns:
             raise bad(f'The input "{name}" is there twice.')
-        columns[name] = _plain(item) or _column(name, item, blobs)
+        columns[name] = plain[1] if plain else _column(name, item, blobs)
 
 
 def _name(item: object, what: str) -> str:
@@ -110,20 +111,22 @@ def _name(item: object, what: str) -> str:
     return name
 
 
-def _plain(item: Document) -> list[Any] | None:
-    """A plain input's elements at once: four keys, a flat list, each element as it should be.
+def _plain(item: Any) -> tuple[str, list[Any]] | None:
+    """A plain input's name and elements at once: four keys, a flat list that is not empty, each
+    element as it should be.
 
     None sends the input through the careful reading, which alone refuses.
     """
-    data = item.get("data")
-    if type(data) is not list or len(item) != 4 or item.get("shape") != [len(data)]:
+    try:
+        name, datatype, data = item["name"], item["datatype"], item["data"]
+        if len(item) != 4 or item["shape"] != [len(data)] or type(data) is not list:
+            return None
+        kinds = _UNBOUNDED[datatype]
+    except (KeyError, TypeError):  # a datatype may be a list
         return None
-    datatype = item.get("datatype")
-    if type(datatype) is not str:
+    if type(name) is not str or not data or not kinds.issuperset(map(type, data)):
         return None
-    if datatype not in _UNBOUNDED or not _UNBOUNDED[datatype].issuperset(map(type, data)):
-        return None
-    return data
+    return name, data
 
 
 def _column(name: str, item: Document, blobs: _Blobs) -> list[Any]:

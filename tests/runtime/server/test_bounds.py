@@ -1,8 +1,10 @@
 """What a request may make a server keep, and texts that are longer than any that mean something."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import orjson
@@ -16,6 +18,14 @@ from berth.server import app, batching, bodies, routes, tensors
 from berth.server.errors import ProtocolError
 from berth.server.keyring import KeyRing
 from berth.server.metrics import Metrics
+
+
+@dataclass
+class Asked:
+    """A call that was read."""
+
+    columns: dict[str, list[Any]]
+
 
 ONE: dict[str, list[Any]] = {"experience": [3.0], "education": [12], "region": ["east"]}
 
@@ -80,6 +90,10 @@ def test_a_content_type_is_compared_without_regard_to_case() -> None:
     bodies._check_type("Application/JSON; charset=utf-8")
 
 
+def predictions_of(calls: Sequence[tuple[Any, batching.Predicted]]) -> list[batching.Predicted]:
+    return [predicted for _, predicted in calls]
+
+
 def test_what_fails_together_is_answered_one_by_one(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,30 +108,24 @@ def test_what_fails_together_is_answered_one_by_one(
     monkeypatch.setattr(predictor, "predict", only_one)
 
     async def ask() -> list[batching.Predicted]:
-        batches = batching.Batches()
-        asked = [batches.predict(predictor, ONE) for _ in range(3)]
+        batches = batching.Batches(predictions_of)
+        asked = [batches.answer(predictor, Asked(ONE)) for _ in range(3)]
         return await asyncio.wait_for(asyncio.gather(*asked), 20)
 
     assert [answer.rows for answer in asyncio.run(ask())] == [1, 1, 1]
 
 
-def test_others_have_their_turn_between_two_runs(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_others_have_their_turn_between_two_runs(bundle: Bundle) -> None:
     ran: list[int] = []
     seen: list[int] = []
 
-    def together(predictor: Predictor, calls: Any) -> bool:
+    def finish(calls: Sequence[tuple[Any, batching.Predicted]]) -> list[batching.Predicted]:
         ran.append(len(calls))
-        for _, due in calls:
-            due.set_result(cast("batching.Predicted", None))
-        return True
-
-    monkeypatch.setattr(batching, "_together", together)
+        return predictions_of(calls)
 
     async def ask() -> None:
-        batches, predictor = batching.Batches(), Predictor(bundle)
-        waiting = [asyncio.ensure_future(batches.predict(predictor, ONE)) for _ in range(64)]
+        batches, predictor = batching.Batches(finish), Predictor(bundle)
+        waiting = [asyncio.ensure_future(batches.answer(predictor, Asked(ONE))) for _ in range(64)]
         while not ran:
             await asyncio.sleep(0)
         seen.extend(ran)
@@ -125,6 +133,24 @@ def test_others_have_their_turn_between_two_runs(
 
     asyncio.run(ask())
     assert (seen, ran) == ([32], [32, 32])
+
+
+def test_calls_that_cannot_be_put_on_record_together_are_told_so_one_by_one(
+    bundle: Bundle,
+) -> None:
+    def finish(calls: Sequence[tuple[Any, batching.Predicted]]) -> list[batching.Predicted]:
+        if len(calls) > 1 or calls[0][0].columns is not ONE:
+            raise OSError("full")
+        return predictions_of(calls)
+
+    async def ask() -> list[Any]:
+        batches, predictor = batching.Batches(finish), Predictor(bundle)
+        asked = [batches.answer(predictor, Asked(columns)) for columns in (ONE, dict(ONE))]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, second = asyncio.run(ask())
+    assert first.rows == 1
+    assert isinstance(second, OSError)
 
 
 def test_metrics_show_an_organisation_its_own_figures_alone(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 CLIENTS := .venv-clients
+MLSERVER := .venv-mlserver
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clients
+.PHONY: help run test check bench clients mlserver
 
 help: ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +37,8 @@ bench: $(DEV) ## The benchmarks, as tables.
 
 clients: $(CLIENTS)/.installed ## Other people's clients of a model server, for tests that ask by them.
 
+mlserver: $(MLSERVER)/.installed ## MLServer, for the benchmarks to measure beside Berth.
+
 $(PY):
 	@test -n "$(PYTHON)" || { echo "Berth needs Python 3.11 or newer: install it, or name it," \
 		"for example 'make PYTHON=/opt/python3.12/bin/python3 run'." >&2; exit 1; }
@@ -45,11 +48,11 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -c 'import os, site; open(os.path.join(site.getsitepackages()[0], "berth-checkout.pth"), "w").write(os.getcwd() + "\n" + os.path.join(os.getcwd(), "runtime") + "\n")'
 
-$(CLIENTS)/.installed: requirements-clients.lock | $(PY)
-	@echo "Installing what requirements-clients.lock names ..."
-	@$(PY) -m venv $(CLIENTS)
-	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		-r requirements-clients.lock
+# Environments of their own, from the lock files named after them.
+.venv-%/.installed: requirements-%.lock | $(PY)
+	@echo "Installing what $< names ..."
+	@$(PY) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(RUN): requirements.lock | $(PY)

@@ -9,17 +9,30 @@ import json
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from benchmarks import dedicated, load, native, promotions, report, walls
+from benchmarks import browser, dedicated, load, mlserver, native, promotions, report, walls
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
 from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
 
 MODELS = 50
 PROMOTIONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a server is asked, and which form of a question it takes."""
+
+    url: str
+    form: str = "body"
+
+    def body(self, asked: Question) -> bytes:
+        found: bytes = getattr(asked, self.form)
+        return found
 
 
 def main() -> int:
@@ -57,21 +70,26 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     )
     bare = stack.enter_context(granian("benchmarks.bare:app", "rsgi", model, folder / "bare.log"))
     infer, journal = stack.enter_context(dedicated.beside(there, folder))
-    urls = {
-        report.BERTH: there.predict,
-        report.DEDICATED: infer,
-        report.FASTAPI: f"{plain}/predict",
-        report.TUNED: f"{tuned}/predict",
-        report.BARE: f"{bare}/predict",
+    doors = {
+        report.BERTH: Door(there.predict),
+        report.DEDICATED: Door(infer, "tensors"),
+        report.FASTAPI: Door(f"{plain}/predict"),
+        report.TUNED: Door(f"{tuned}/predict"),
+        report.BARE: Door(f"{bare}/predict"),
     }
+    if mlserver.is_installed():
+        doors[report.MLSERVER] = Door(
+            stack.enter_context(mlserver.served(pipeline, folder)), "typed"
+        )
     questions = [question(pipeline, rows) for rows in (1, 1_000)]
-    for name, url in urls.items():
+    for name, door in doors.items():
         for asked in questions:
-            _check(name, url, there.headers, asked)
+            _check(name, door, there.headers, asked)
     for asked in questions:
-        also = {report.NOTHING: f"{bare}/nothing"} if asked.rows == 1 else {}
-        rates = _rounds({**urls, **also}, there, journal, asked, arguments)
+        also = {report.NOTHING: Door(f"{bare}/nothing")} if asked.rows == 1 else {}
+        rates = _rounds({**doors, **also}, there, journal, asked, arguments)
         report.rates(asked.rows, rates)
+    report.in_browser(browser.first_predictions(pipeline, questions[0], 4 * arguments.rounds))
     report.started(*dedicated.start(there, model.read_bytes(), questions[0], folder))
     row = json.loads(questions[0].body)["instances"][0]
     report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
@@ -80,27 +98,28 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     report.memory(MODELS, [memory_of(pid) for pid in web_workers(there.pid)])
 
 
-def _check(name: str, url: str, headers: dict[str, str], asked: Question) -> None:
+def _check(name: str, door: Door, headers: dict[str, str], asked: Question) -> None:
     """A server that answers wrongly is not worth timing."""
     content = {"Content-Type": "application/json", **headers}
-    response = httpx.post(url, content=asked.body_for(url), headers=content, timeout=60)
+    response = httpx.post(door.url, content=door.body(asked), headers=content, timeout=60)
     if response.status_code != 200 or not asked.is_answered_by(response.content):
         raise Broken(f"{name} does not predict what the pipeline does: {response.text[:300]}")
 
 
 def _rounds(
-    urls: dict[str, str],
+    doors: dict[str, Door],
     there: Installation,
     journal: Path,
     asked: Question,
     arguments: argparse.Namespace,
 ) -> dict[str, list[float]]:
     """Requests a second of each server, round by round; the first round only warms up."""
-    rates: dict[str, list[float]] = {name: [] for name in urls}
+    rates: dict[str, list[float]] = {name: [] for name in doors}
     for lap in range(arguments.rounds + 1):
-        for name, url in urls.items():
+        for name, door in doors.items():
             seconds = arguments.seconds if lap else 2
-            rate = load.requests_per_second(url, there.headers, asked.body_for(url), seconds)
+            body = door.body(asked)
+            rate = load.requests_per_second(door.url, there.headers, body, seconds)
             there.settle(journal)
             if lap:
                 rates[name].append(rate)

@@ -25,17 +25,15 @@ SEED = 20
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request's body, as rows and as the Open Inference Protocol's tensors, and the
-    pipeline's own predictions for its rows (float64 [rows])."""
+    """One request's body, as rows and as the Open Inference Protocol's tensors, plain or with
+    MLServer's word that they are a table's columns, and the pipeline's own predictions for its
+    rows (float64 [rows])."""
 
     rows: int
     body: bytes
     tensors: bytes
+    typed: bytes
     expected: NDArray[np.float64]
-
-    def body_for(self, url: str) -> bytes:
-        """What a server at this address takes."""
-        return self.tensors if url.endswith("/infer") else self.body
 
     def is_answered_by(self, answer: bytes) -> bool:
         """Whether the JSON ``answer`` holds the pipeline's predictions, within 1e-5 of each."""
@@ -90,11 +88,21 @@ def question(pipeline: Pipeline, rows: int) -> Question:
     people = table(TRAINING_ROWS, SEED)[:rows]
     instances = people.to_dict(orient="records")
     body = orjson.dumps({"instances": instances})
-    return Question(rows, body, _tensors(people), pipeline.predict(people))
+    inputs = _tensors(people)
+    kinds = {"BYTES": {"parameters": {"content_type": "str"}}}
+    columns = [{**one, **kinds.get(one["datatype"], {})} for one in inputs]
+    typed = {"parameters": {"content_type": "pd"}, "inputs": columns}
+    return Question(
+        rows,
+        body,
+        orjson.dumps({"inputs": inputs}),
+        orjson.dumps(typed),
+        pipeline.predict(people),
+    )
 
 
-def _tensors(people: pd.DataFrame) -> bytes:
-    inputs = [
+def _tensors(people: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
         {
             "name": name,
             "datatype": "FP64" if name in NUMBERS else "BYTES",
@@ -103,4 +111,3 @@ def _tensors(people: pd.DataFrame) -> bytes:
         }
         for name in (*NUMBERS, *CHOICES)
     ]
-    return orjson.dumps({"inputs": inputs})

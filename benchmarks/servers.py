@@ -39,12 +39,15 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    arguments: Sequence[str], environ: Mapping[str, str], log: Path
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    log: Path,
+    python: str | Path = sys.executable,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``python ARGUMENTS`` in a process group of its own, from the project's root."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [python, *arguments],
             cwd=ROOT,
             env={**os.environ, **environ},
             stdout=out,

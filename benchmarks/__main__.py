@@ -14,7 +14,17 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import browser, dedicated, load, mlserver, native, promotions, report, walls
+from benchmarks import (
+    browser,
+    dedicated,
+    load,
+    mlserver,
+    native,
+    offline,
+    promotions,
+    report,
+    walls,
+)
 from benchmarks.installation import Installation, berth, load_versions, upload
 from benchmarks.pipeline import Question, question, train
 from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
@@ -94,6 +104,7 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     row = json.loads(questions[0].body)["instances"][0]
     report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
     load_versions(there, MODELS, questions[0].body)
+    report.offline(offline.ROWS, offline.measure(there, folder, arguments.rounds))
     report.native(native.measure(there, arguments.rounds))
     report.memory(MODELS, [memory_of(pid) for pid in web_workers(there.pid)])
 

@@ -63,10 +63,10 @@ def table(rows: int, seed: int) -> pd.DataFrame:
 def train() -> Pipeline:
     """The fitted pipeline."""
     people = table(TRAINING_ROWS, SEED)
-    pay = _pay(people, np.random.default_rng(SEED + 1))
+    wages = pay(people, np.random.default_rng(SEED + 1))
     people.loc[::25, "experience"] = np.nan  # something for the imputer to do
     trees = GradientBoostingRegressor(n_estimators=100, random_state=SEED)
-    return Pipeline([("prepare", prepare()), ("trees", trees)]).fit(people, pay)
+    return Pipeline([("prepare", prepare()), ("trees", trees)]).fit(people, wages)
 
 
 def prepare() -> ColumnTransformer:
@@ -77,7 +77,8 @@ def prepare() -> ColumnTransformer:
     )
 
 
-def _pay(people: pd.DataFrame, random: np.random.Generator) -> Any:
+def pay(people: pd.DataFrame, random: np.random.Generator) -> Any:
+    """What made-up people earn."""
     codes = sum(people[name].str[-2:].astype(int) for name in CHOICES)
     base = 8.0 + 1.6 * people["education"] + 0.5 * people["experience"] + 0.3 * codes
     return base + random.normal(0.0, 2.0, len(people))

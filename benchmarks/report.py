@@ -27,6 +27,7 @@ MOST_SERVER_MB = 120
 MOST_WALL_MS = 50
 MOST_NATIVE_MS = 15
 FIRST_PREDICTION_MS = 100
+MOST_OF_SCRIPT = {"boosting": 1.0}
 PACKAGES = ("django", "djangorestframework", "granian", "onnxruntime", "fastapi", "pydantic")
 
 
@@ -128,6 +129,20 @@ def promotions(seconds: Mapping[str, Sequence[float]], calls: Mapping[str, int])
         print(f"{door:48}{median(each):10.2f} s{last:16.2f} s{calls[door]:12,}{0:8}")
         verdict = _verdict(last <= ARRIVED_SECONDS[door])
         print(f"  Target: {ARRIVED_SECONDS[door]:g} s at the 99th percentile. {verdict}")
+    print()
+
+
+def offline(rows: int, measured: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    """Jobs and plain scripts on the same file, each from its start to its end."""
+    print(f"{rows:,} rows of a CSV file, from the POST to the job’s end, and by a plain script")
+    print(f"{'':48}{'job':>12}{'script':>12}{'ratio':>8}")
+    for name, pairs in measured.items():
+        job, script = (median(each) for each in zip(*pairs, strict=True))
+        ratio = median(a / b for a, b in pairs)
+        print(f"{name:48}{job:10.1f} s{script:10.1f} s{ratio:8.2f}")
+        if name in MOST_OF_SCRIPT:
+            most = MOST_OF_SCRIPT[name]
+            print(f"Target: {most:g} times the script’s time. {_verdict(ratio <= most)}")
     print()
 
 

@@ -44,6 +44,16 @@ def _lock(sha256: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
+def let_go(sha256: str) -> None:
+    """Delete the stored file unless something of the organisation still needs it. Call in the
+    transaction in which its last use ended; "" is no file."""
+    if not sha256:
+        return
+    _lock(sha256)
+    if not any(uses(sha256) for uses in USES):
+        storage.delete(current(), sha256)
+
+
 def delete_refused(caller: Caller, slug: str, number: int) -> Version:
     """Delete the files of a refused version; again does nothing more.
 
@@ -66,7 +76,6 @@ def delete_refused(caller: Caller, slug: str, number: int) -> Version:
             return get_version_for(caller, slug, number)
         Removal.objects.create(version=version, actor=caller.actor)
         for sha256 in digests:
-            if not any(uses(sha256) for uses in USES):
-                storage.delete(current(), sha256)
+            let_go(sha256)
         record(caller, "version.file_deleted", version, sha256=version.sha256)
     return get_version_for(caller, slug, number)

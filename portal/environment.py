@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,8 +104,19 @@ VARIABLES = (
     ),
     Variable(
         "EMAIL_URL",
-        "mails are written to the web's log",
+        "mails are written to the log",
         "smtp://, smtp+tls:// or smtp+ssl://USER:PASSWORD@HOST:PORT of the mail server.",
+    ),
+    Variable(
+        "BERTH_URL",
+        "made from ALLOWED_HOSTS",
+        "https://HOST, where people reach the portal: links in mails begin with it.",
+    ),
+    Variable(
+        "BERTH_WEBHOOK_HOSTS",
+        "none",
+        "HOST or HOST:PORT, with commas: hosts of your own network that webhooks may call, also"
+        " by http. Without it they reach the public internet alone; see docs/webhooks.md.",
     ),
     Variable("EMAIL_FROM", "berth@localhost", "The address that mails come from."),
     Variable(
@@ -142,6 +154,8 @@ class Environment:
     kafka_properties: Mapping[str, str] = field(repr=False)
     email_url: str | None = field(repr=False)
     email_from: str
+    url: str
+    webhook_hosts: tuple[str, ...]
     secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     web_workers: int
@@ -178,6 +192,8 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         aws_endpoint_url=_endpoint(given),
         email_url=_email_url(given),
         email_from=given.get("EMAIL_FROM", "berth@localhost"),
+        url=_url(given, production),
+        webhook_hosts=_webhook_hosts(given),
         kafka_bootstrap_servers=_brokers(given),
         kafka_properties=_properties(given),
         secret_key=secret_key,
@@ -386,6 +402,28 @@ def _email_url(given: Mapping[str, str]) -> str | None:
             " (or smtp:// or smtp+ssl://)."
         )
     return url
+
+
+def _url(given: Mapping[str, str], production: bool) -> str:
+    url = given.get("BERTH_URL")
+    if url is None:
+        names = [host for host in _hosts(given) if not host.startswith((".", "*"))]
+        host = names[0] if names else "localhost"
+        return f"https://{host}" if production else f"http://{host}:{given.get('PORT', 8000)}"
+    if not re.fullmatch(r"https?://[^/?#\s@]+/?", url):
+        raise BadEnvironment(f"BERTH_URL is {url!r}: set it to https://HOST, without a path.")
+    return url.rstrip("/")
+
+
+def _webhook_hosts(given: Mapping[str, str]) -> tuple[str, ...]:
+    hosts = [host.strip().lower() for host in given.get("BERTH_WEBHOOK_HOSTS", "").split(",")]
+    for host in filter(None, hosts):
+        if not re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", host):
+            raise BadEnvironment(
+                f"BERTH_WEBHOOK_HOSTS has {host!r}: set it to HOST or HOST:PORT,"
+                " several with commas between them, for example hooks.example.internal."
+            )
+    return tuple(filter(None, hosts))
 
 
 def _brokers(given: Mapping[str, str]) -> str | None:

@@ -7,6 +7,7 @@ import uuid_utils.compat
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from portal.tenancy import GateManager, TenantManager, TenantModel
@@ -36,6 +37,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=120, blank=True)
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
+    job_mails = models.BooleanField(default=True, help_text="is told when a job of theirs ended")
     date_joined = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()
@@ -253,9 +255,13 @@ class Turn(TenantModel):
     class Kind(models.TextChoices):
         INSPECT = "inspect"
         SCORE = "score"
+        RECUR = "recur"
+        DELIVER = "deliver"
+        MAIL = "mail"
 
     kind = models.CharField(max_length=16, choices=Kind)
     waiting = models.BooleanField(default=True)
+    due = models.DateTimeField(db_default=Now(), help_text="nobody is rung for before")
     last_served = models.DateTimeField(null=True)
 
     objects: ClassVar[TenantManager["Turn"]] = TenantManager()

@@ -183,6 +183,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "account_login"
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_TIMEOUT = 15  # a mail server that hangs must not hold a worker
 DEFAULT_FROM_EMAIL = ENV.email_from
 if ENV.email_url:  # sets EMAIL_BACKEND, EMAIL_HOST and so on
     vars().update(environ.Env.email_url_config(ENV.email_url))

@@ -3,14 +3,17 @@
 A verb that leaves work behind calls ``announce`` in its transaction. A worker that hears the bell
 (or a sweeper that rings again) takes the organisation that was served longest ago, and works
 inside that organisation's scope. A lost or doubled message can therefore lose or double nothing.
+Work may also wait for its hour: nobody rings for it before that.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from celery import current_app
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -25,18 +28,23 @@ RING_SECONDS = 0.5
 SLICE_SECONDS = 30.0  # of work after one bell: well below Celery's time limit
 
 
-def announce(kind: Kind) -> None:
-    """The organisation in scope has work of this kind; ring when the transaction commits.
+def announce(kind: Kind, due: datetime | None = None) -> None:
+    """The organisation in scope has work of this kind, to be done now or when it is ``due``; ring
+    when the transaction commits, if it is now.
 
     Waits for a worker that is just concluding there is none, so no work is overlooked.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO portal_turn (organisation_id, kind, waiting) VALUES (%s, %s, true)"
-            " ON CONFLICT (organisation_id, kind) DO UPDATE SET waiting = true",
-            [current(), kind],
+            "INSERT INTO portal_turn (organisation_id, kind, waiting, due)"
+            " VALUES (%s, %s, true, coalesce(%s, clock_timestamp()))"
+            " ON CONFLICT (organisation_id, kind) DO UPDATE SET waiting = true, due = CASE"
+            " WHEN portal_turn.waiting THEN least(portal_turn.due, excluded.due)"
+            " ELSE excluded.due END",
+            [current(), kind, due],
         )
-    transaction.on_commit(lambda: ring(kind))
+    if due is None:
+        transaction.on_commit(lambda: ring(kind))
 
 
 def ring(kind: Kind) -> None:
@@ -54,9 +62,11 @@ def ring(kind: Kind) -> None:
 
 
 def waiting_kinds() -> list[Kind]:
-    """The kinds of work that wait anywhere: what a sweeper has to ring for."""
+    """The kinds of work that are due anywhere: what a sweeper has to ring for."""
     with tenancy.dispatcher():
-        kinds = Turn.gate.filter(waiting=True).values_list("kind", flat=True).distinct()
+        kinds = (
+            Turn.gate.filter(waiting=True, due__lte=Now()).values_list("kind", flat=True).distinct()
+        )
         return [Kind(kind) for kind in kinds]
 
 
@@ -65,7 +75,7 @@ def next_turn(kind: Kind, passed: Collection[UUID]) -> UUID | None:
     with tenancy.dispatcher(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE portal_turn SET last_served = clock_timestamp() WHERE id = ("
-            " SELECT id FROM portal_turn WHERE kind = %s AND waiting"
+            " SELECT id FROM portal_turn WHERE kind = %s AND waiting AND due <= clock_timestamp()"
             " AND NOT organisation_id = ANY(%s)"
             " ORDER BY last_served NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED"
             ") RETURNING organisation_id",
@@ -80,16 +90,30 @@ def conclude(kind: Kind, unfinished: str) -> None:
 
     The turn's row is locked first: whoever announces meanwhile waits, then sets it again.
     """
+    _settle(
+        kind,
+        "UPDATE portal_turn SET waiting = false"  # noqa: S608  # a constant of ours, never input
+        f" WHERE organisation_id = %s AND kind = %s AND NOT EXISTS ({unfinished})",
+    )
+
+
+def put_off(kind: Kind, until: str) -> None:
+    """Take the organisation in scope off the list until the moment that the query ``until``
+    gives; for good where that is NULL. As careful as ``conclude``."""
+    _settle(
+        kind,
+        "UPDATE portal_turn SET waiting = next.at IS NOT NULL, due = coalesce(next.at, due)"  # noqa: S608  # a constant of ours, never input
+        f" FROM ({until}) AS next (at) WHERE organisation_id = %s AND kind = %s",
+    )
+
+
+def _settle(kind: Kind, statement: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM portal_turn WHERE organisation_id = %s AND kind = %s FOR UPDATE",
             [current(), kind],
         )
-        cursor.execute(
-            "UPDATE portal_turn SET waiting = false"  # noqa: S608  # a constant of ours, never input
-            f" WHERE organisation_id = %s AND kind = %s AND NOT EXISTS ({unfinished})",
-            [current(), kind],
-        )
+        cursor.execute(statement, [current(), kind])
 
 
 def known_organisations() -> list[UUID]:

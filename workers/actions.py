@@ -16,9 +16,11 @@ from portal.access import Caller, Permission, record
 from portal.errors import Conflict, Invalid
 from portal.tenancy import current
 from portal.uploads import Received
+from workers import endings
 from workers.doors import get_job_for
 from workers.models import Chunk, Job
 from workers.recognition import recognise
+from workers.recurring.sources import Found
 
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 STOPPED = (Job.Status.CANCELLED, Job.Status.FAILED)
@@ -36,7 +38,7 @@ def submit_job(
     """
     caller.require(Permission.JOBS)
     model = get_model_for(caller, slug)
-    chosen = _version(caller, model, version)
+    chosen = version_to_score(caller, model, version)
     if len(key) > 200 or "\0" in key:  # PostgreSQL has no text with a NUL in it
         detail = "A column's name has at most 200 characters, and none of them is NUL."
         raise Invalid.field("key", "bad_text", detail)
@@ -45,22 +47,32 @@ def submit_job(
     storage.put_file(current(), file.sha256, file.path)
     with transaction.atomic():
         hold(file)
-        job = Job.objects.create(
-            version=chosen,
-            filename=file.filename,
-            format=format_,
-            sha256=file.sha256,
-            size=file.size,
-            key_column=key.strip(),
-            created_by=caller.actor,
-        )
-        Chunk.objects.create(job=job, row_from=Chunk.SPLIT)
-        record(caller, "job.submitted", job, model=slug, version=chosen.number)
-        turns.announce(turns.Kind.SCORE)
+        job = enqueue(caller, chosen, Found(file.filename, format_, file.sha256, file.size), key)
     return get_job_for(caller, job.pk)
 
 
-def _version(caller: Caller, model: HostedModel, number: int | None) -> Version:
+def enqueue(caller: Caller, version: Version, file: Found, key: str, **noted: str) -> Job:
+    """A job for a file that is stored. Call inside a transaction that holds the file there;
+    ``noted`` goes to the audit log."""
+    job = Job.objects.create(
+        version=version,
+        filename=file.filename,
+        format=file.format,
+        sha256=file.sha256,
+        size=file.size,
+        key_column=key.strip(),
+        created_by=caller.actor,
+    )
+    Chunk.objects.create(job=job, row_from=Chunk.SPLIT)
+    slug = version.model.slug
+    record(caller, "job.submitted", job, model=slug, version=version.number, **noted)
+    turns.announce(turns.Kind.SCORE)
+    return job
+
+
+def version_to_score(caller: Caller, model: HostedModel, number: int | None) -> Version:
+    """The model's version of that number, or its live one. Raises Conflict where offline
+    predictions are off, nothing is live, or the version is not ready."""
     deployment = deployments_of(model).get(Architecture.OFFLINE)
     if deployment is None or not deployment.is_active:
         raise Conflict(
@@ -89,6 +101,7 @@ def cancel_job(caller: Caller, job_id: UUID) -> Job:
             job.finished_at = timezone.now()
             job.save(update_fields=["status", "finished_at"])
             record(caller, "job.cancelled", job)
+            endings.tell(job)
         elif job.status != Job.Status.CANCELLED:
             raise Conflict(f"The job has ended already: it {_ended(job)}.", code="job_ended")
     return get_job_for(caller, job_id)

@@ -1,6 +1,6 @@
 """The offline room's part of ``/api/v1``."""
 
-from django.urls import path
+from django.urls import include, path
 
 from workers import api
 
@@ -12,4 +12,6 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/result", api.JobResultView.as_view(), name="api-job-result"),
     path("jobs/<uuid:job_id>/cancel", api.CancelView.as_view(), name="api-job-cancel"),
     path("jobs/<uuid:job_id>/resume", api.ResumeView.as_view(), name="api-job-resume"),
+    path("", include("workers.recurring.api_urls")),
+    path("", include("workers.webhooks.api_urls")),
 ]

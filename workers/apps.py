@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.db.models import F, Sum
+from django.db.models import Max, Sum
 
 
 class WorkersConfig(AppConfig):
@@ -9,14 +9,24 @@ class WorkersConfig(AppConfig):
         # imported here because models can be imported only once all apps are known
         from models_hub import quarantine, quota
         from workers.celery import app
-        from workers.models import Chunk, Job
+        from workers.models import Chunk, Job, Schedule
 
         app.set_current()  # so that a bell rung anywhere (`portal.turns`) reaches the right broker
         app.set_default()
 
         def jobs() -> int:
-            return Job.objects.aggregate(total=Sum(F("size") + F("stored")))["total"] or 0
+            # A recurring job scores the same file again and again, which is stored once.
+            alike = Job.objects.order_by().values("sha256", "version", "key_column")
+            rooms = alike.annotate(room=Max("size") + Max("stored"))
+            return rooms.aggregate(total=Sum("room"))["total"] or 0
 
-        quota.PARTS.append(jobs)
+        def schedules() -> int:
+            sources = Schedule.objects.values_list("source", flat=True)
+            return sum(source.get("size", 0) for source in sources)
+
+        quota.PARTS.extend([jobs, schedules])
         quarantine.USES.append(lambda sha256: Job.objects.filter(sha256=sha256).exists())
         quarantine.USES.append(lambda sha256: Chunk.objects.filter(object_sha256=sha256).exists())
+        quarantine.USES.append(
+            lambda sha256: Schedule.objects.filter(source__sha256=sha256).exists()
+        )

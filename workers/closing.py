@@ -7,6 +7,7 @@ from django.db import connection
 
 from portal.access import record, system
 from portal.tenancy import current, scope
+from workers import endings
 from workers.claims import MOST_ATTEMPTS, owned
 from workers.models import Chunk, Job, JobRow
 from workers.scoring import Outcome, keys_of
@@ -81,7 +82,9 @@ def end_jobs() -> None:
         cursor.execute(_END, [current()])
         ended = cursor.fetchall()
     for job_id, status in ended:
-        record(system(current()), f"job.{status}", Job.objects.get(pk=job_id))
+        job = Job.objects.get(pk=job_id)
+        record(system(current()), f"job.{status}", job)
+        endings.tell(job)
 
 
 def fail(organisation_id: UUID, job_id: UUID, code: str, detail: str) -> None:
@@ -100,6 +103,7 @@ def _fail(job: Job, code: str, detail: str) -> None:
     job.error = {"code": code, "detail": detail}
     job.save(update_fields=["status", "error", "finished_at"])
     record(system(current()), "job.failed", job, code=code)
+    endings.tell(job)
 
 
 def divide(chunk: Chunk) -> None:

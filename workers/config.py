@@ -37,6 +37,9 @@ task_default_queue = "control"
 task_routes = {
     "workers.inspect": {"queue": "control"},
     "workers.probe": {"queue": "control"},
+    "workers.recur": {"queue": "control"},
+    "workers.deliver": {"queue": "control"},
+    "workers.mail": {"queue": "control"},
     "workers.score": {"queue": "batch"},
     "workers.load": {"queue": "load"},
     "workers.sweep": {"queue": "load"},

@@ -8,6 +8,21 @@ from django.db.models import CompositePrimaryKey
 from models_hub.models import Version
 from portal.models import new_id
 from portal.tenancy import GateManager, TenantManager, TenantModel
+from workers.recurring_models import Run, Schedule
+from workers.told_models import Delivery, Endpoint, Letter
+
+__all__ = [
+    "Chunk",
+    "Delivery",
+    "Endpoint",
+    "Heartbeat",
+    "Job",
+    "JobRow",
+    "Letter",
+    "RelayState",
+    "Run",
+    "Schedule",
+]
 
 
 class Job(TenantModel):

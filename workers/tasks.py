@@ -11,7 +11,10 @@ from portal.tenancy import scope
 from portal.turns import Kind
 from predictions import subscribers
 from predictions.loading import load_all
+from workers import letters, outgoing
 from workers.heartbeat import beat
+from workers.recurring import running
+from workers.webhooks import outbox
 
 
 @shared_task(name="workers.inspect")
@@ -46,6 +49,24 @@ def score() -> None:
     batch.drain()
 
 
+@shared_task(name="workers.recur")
+def recur() -> None:
+    """Start the recurring jobs whose hour has come."""
+    running.run_due()
+
+
+@shared_task(name="workers.deliver")
+def deliver() -> None:
+    """Call the webhooks that are due."""
+    outgoing.send_due(outbox.Deliveries())
+
+
+@shared_task(name="workers.mail")
+def mail() -> None:
+    """Send the mail that is due."""
+    outgoing.send_due(letters.Letters())
+
+
 @shared_task(name="workers.load")
 def load() -> None:
     """Bring the journals into the predictions database."""
@@ -55,7 +76,7 @@ def load() -> None:
 
 @shared_task(name="workers.sweep")
 def sweep() -> None:
-    """Ring again for all that waits: bells get lost, leases run out."""
+    """Ring for all that is due: bells get lost, leases run out, and hours come."""
     for kind in turns.waiting_kinds():
         turns.ring(kind)
 

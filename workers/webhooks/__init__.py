@@ -1,0 +1,1 @@
+"""Webhooks: an organisation's own addresses, called when a job ends (Standard Webhooks)."""

@@ -5,6 +5,7 @@ A new address fails the first test until it has its line here.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import time
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,8 @@ from predictions.models import Prediction
 from tests.cast import Cast
 from tests.runtime.conftest import trained
 from tests.workers.conftest import publish
-from workers.models import Job
+from workers.models import Job, Schedule
+from workers.webhooks.actions import create_endpoint, send_test
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 
@@ -45,6 +47,9 @@ class Rule:
     body: dict[str, Any] = field(default_factory=dict)
     or_else: Permission | None = None
 
+
+PLAN: dict[str, Any] = {"name": "P", "every": "day", "at": "02:30", "zone": "UTC"}
+HOOK: dict[str, Any] = {"url": "https://example.com/", "events": ["job.failed"]}
 
 API: dict[str, list[Rule]] = {
     "api-models": [Rule("get", READ), Rule("post", PUBLISH, body={"slug": "n", "name": "N"})],
@@ -73,6 +78,29 @@ API: dict[str, list[Rule]] = {
     "api-job-result": [Rule("get", READ, "job")],
     "api-job-cancel": [Rule("post", JOBS, "job")],
     "api-job-resume": [Rule("post", JOBS, "job")],
+    "api-schedules-of-model": [Rule("post", JOBS, "model", {"file": "f", **PLAN})],
+    "api-schedules": [Rule("get", READ)],
+    "api-schedule": [
+        Rule("get", READ, "schedule"),
+        Rule("put", JOBS, "schedule", PLAN),
+        Rule("delete", JOBS, "schedule"),
+    ],
+    "api-schedule-file": [Rule("post", JOBS, "schedule", {"file": "f"})],
+    "api-schedule-runs": [Rule("get", READ, "schedule"), Rule("post", JOBS, "schedule")],
+    "api-schedule-pause": [Rule("post", JOBS, "schedule")],
+    "api-schedule-resume": [Rule("post", JOBS, "schedule")],
+    "api-webhooks": [Rule("get", MANAGE), Rule("post", MANAGE, body=HOOK)],
+    "api-webhook": [
+        Rule("get", MANAGE, "webhook"),
+        Rule("put", MANAGE, "webhook", HOOK),
+        Rule("delete", MANAGE, "webhook"),
+    ],
+    "api-webhook-rotate": [Rule("post", MANAGE, "webhook")],
+    "api-webhook-enable": [Rule("post", MANAGE, "webhook")],
+    "api-webhook-disable": [Rule("post", MANAGE, "webhook")],
+    "api-webhook-test": [Rule("post", MANAGE, "webhook")],
+    "api-deliveries": [Rule("get", MANAGE, "webhook")],
+    "api-delivery-resend": [Rule("post", MANAGE, "delivery")],
 }
 
 PAGES: dict[str, list[Rule]] = {
@@ -80,6 +108,7 @@ PAGES: dict[str, list[Rule]] = {
     "settings": [Rule("get")],
     "own-code": [Rule("post", MANAGE, body={"allowed": "yes"})],
     "organisation-name": [Rule("post", OWN, body={"organisation-name": "Acme 2"})],
+    "person-mails": [Rule("post", body={"wanted": "no"})],
     "person-name": [Rule("post", body={"person-name": "Al"})],
     "switch": [Rule("post", body={"organisation": "other"})],
     "leave": [Rule("post")],
@@ -120,6 +149,24 @@ PAGES: dict[str, list[Rule]] = {
     "job-cancel": [Rule("post", JOBS, "job")],
     "job-resume": [Rule("post", JOBS, "job")],
     "job-result": [Rule("get", READ, "job")],
+    "schedules": [Rule("get", READ)],
+    "schedule-new": [Rule("post", JOBS, body={"file": "f", "model": "salary", **PLAN})],
+    "schedule": [Rule("get", READ, "schedule")],
+    "schedule-edit": [Rule("post", JOBS, "schedule", PLAN)],
+    "schedule-run": [Rule("post", JOBS, "schedule")],
+    "schedule-pause": [Rule("post", JOBS, "schedule")],
+    "schedule-resume": [Rule("post", JOBS, "schedule")],
+    "schedule-delete": [Rule("post", JOBS, "schedule")],
+    "webhooks": [Rule("get", MANAGE)],
+    "webhook-new": [Rule("post", MANAGE, body=HOOK)],
+    "webhook": [Rule("get", MANAGE, "webhook")],
+    "webhook-edit": [Rule("post", MANAGE, "webhook", HOOK)],
+    "webhook-rotate": [Rule("post", MANAGE, "webhook")],
+    "webhook-enable": [Rule("post", MANAGE, "webhook")],
+    "webhook-disable": [Rule("post", MANAGE, "webhook")],
+    "webhook-test": [Rule("post", MANAGE, "webhook")],
+    "webhook-delete": [Rule("post", MANAGE, "webhook")],
+    "delivery-resend": [Rule("post", MANAGE, "delivery")],
 }
 
 # Open to anybody: they show nothing of an organisation, or are opened by a proof of their own.
@@ -179,6 +226,18 @@ def world(cast: Cast, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         job = Job.objects.create(
             version=version, filename="x.csv", format="csv", sha256="0", size=1, created_by="x"
         )
+        schedule = Schedule.objects.create(
+            name="Nightly",
+            model=version.model,
+            source={"kind": "file", "filename": "x.csv", "format": "csv", "sha256": "0", "size": 1},
+            every="day",
+            at=time(2, 30),
+            zone="UTC",
+            next_slot=timezone.now(),
+            created_by="x",
+        )
+        webhook = create_endpoint(caller, **HOOK).row
+        delivery = send_test(caller, webhook.pk)
         member = Membership.objects.get(user=cast.bob)
         invitation, _ = invite(caller, "dan@acme.example", Role.VIEWER)
         key = create_key(caller, "k", ["read"]).row
@@ -191,6 +250,9 @@ def world(cast: Cast, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         "deployment": {"slug": "salary", "architecture": "embedded"},
         "prediction": {"prediction_id": prediction.pk},
         "job": {"job_id": job.pk},
+        "schedule": {"schedule_id": schedule.pk},
+        "webhook": {"endpoint_id": webhook.pk},
+        "delivery": {"endpoint_id": webhook.pk, "delivery_id": delivery.pk},
         "member": {"member_id": member.pk},
         "invitation": {"invitation_id": invitation.pk},
         "key": {"key_id": key.pk},

@@ -12,10 +12,12 @@ from portal.access import DESCRIPTIONS, KEY_SCOPES
 from portal.openapi.feeds import FEED_SCHEMAS
 from portal.openapi.operations import PARAMETERS, PATH_PARAMETERS, PATHS
 from portal.openapi.problems import PROBLEMS, TITLES
+from portal.openapi.recurring import RECURRING_SCHEMAS
 from portal.openapi.schemas import SCHEMAS, ref, text, whole
 
 __all__ = ["PROBLEMS", "TITLES", "document"]
 
+TAGS = ("Models", "Versions", "Predictions", "Jobs", "Recurring jobs", "Webhooks", "Feed")
 _DESCRIPTION = """\
 Host trained prediction pipelines: upload, promote, predict live, score files.
 
@@ -47,10 +49,10 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/api/v1"}],
         "security": [{"key": []}],
-        "tags": [{"name": name} for name in ("Models", "Versions", "Predictions", "Jobs", "Feed")],
+        "tags": [{"name": name} for name in TAGS],
         "paths": {path: {**_in_path(path), **methods} for path, methods in PATHS.items()},
         "components": {
-            "schemas": {**SCHEMAS, **FEED_SCHEMAS},
+            "schemas": {**SCHEMAS, **RECURRING_SCHEMAS, **FEED_SCHEMAS},
             "parameters": PARAMETERS,
             "responses": {str(status): _refusal(status) for status in TITLES},
             "securitySchemes": {

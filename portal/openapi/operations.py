@@ -4,6 +4,7 @@ from typing import Any
 
 from portal.openapi.building import FILE, ONCE, PAGING, Operation, answer, as_json, operation, query
 from portal.openapi.feeds import FEEDS
+from portal.openapi.recurring import SCHEDULES, WEBHOOKS
 from portal.openapi.schemas import (
     ARCHITECTURES,
     Schema,
@@ -210,12 +211,13 @@ JOBS: dict[str, dict[str, Operation]] = {
     },
 }  # fmt: skip
 
-PATHS = {**MODELS, **PREDICTIONS, **JOBS, **FEEDS}
+PATHS = {**MODELS, **PREDICTIONS, **JOBS, **SCHEDULES, **WEBHOOKS, **FEEDS}
 PATH_PARAMETERS: dict[str, Schema] = {
     "slug": text("The model's slug.", examples=["salary"]),
     "number": whole("The version's number.", minimum=1),
     "architecture": text(enum=ARCHITECTURES),
     "id": text(format="uuid"),
+    "delivery": text(format="uuid"),
     "sha256": text("The Bundle's SHA-256 in hexadecimal.", pattern="^[0-9a-f]{64}$"),
 }
 PARAMETERS: dict[str, Any] = {

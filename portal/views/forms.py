@@ -21,6 +21,8 @@ ABOUT = {
     "version": "Versions",
     "deployment": "Deployments",
     "job": "Jobs",
+    "schedule": "Recurring jobs",
+    "webhook": "Webhooks",
     "key": "Keys",
     "widget": "Widgets",
     "member": "People",

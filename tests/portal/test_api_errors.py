@@ -23,6 +23,9 @@ ARGUMENTS = {
     "architecture": "embedded",
     "prediction_id": UUID(int=1),
     "job_id": UUID(int=1),
+    "schedule_id": UUID(int=1),
+    "endpoint_id": UUID(int=1),
+    "delivery_id": UUID(int=1),
     "sha256": "0" * 64,
 }
 

@@ -226,6 +226,49 @@ def test_answers_about_jobs_fit(call: Call, cast: Cast) -> None:
     assert call("post", "/jobs/{id}/cancel", id=other.json()["id"]).status_code == 200
 
 
+def test_answers_about_recurring_jobs_fit(call: Call, cast: Cast) -> None:
+    pipelines.publish(cast.acme, "grades", pipelines.grades())
+    content = b"id,education,experience,city,level\na,12,1,Oslo,senior\n"
+    plan: dict[str, Any] = {"name": "Monthly", "every": "month", "day": 31, "at": "02:30"}
+    plan["zone"] = "Europe/Berlin"
+    form = {"file": fresh(content), **plan}
+    made = call("post", "/models/{slug}/schedules", form, slug="grades")
+    assert made.status_code == 201
+    one = {"id": made.json()["id"]}
+    call("put", "/schedules/{id}", {**plan, "version": 1, "key": "id"}, **one)
+    bad = call("put", "/schedules/{id}", {**plan, "zone": "Berlin"}, **one)
+    assert bad.status_code == 422
+    call("post", "/schedules/{id}/file", {"file": fresh(content)}, **one)
+    assert call("post", "/schedules/{id}/runs", **one).status_code == 202
+    assert call("get", "/schedules/{id}/runs", **one).json()["items"]
+    assert call("post", "/schedules/{id}/pause", **one).json()["next_run"] is None
+    call("post", "/schedules/{id}/resume", **one)
+    assert call("get", "/schedules").json()["items"] == [
+        call("get", "/schedules/{id}", **one).json()
+    ]
+    assert call("delete", "/schedules/{id}", **one).status_code == 204
+    assert call("get", "/schedules/{id}", **one).status_code == 404
+
+
+def test_answers_about_webhooks_fit(call: Call, cast: Cast) -> None:
+    made = call("post", "/webhooks", {"url": "https://hr.example.com/berth"})
+    assert made.status_code == 201
+    one = {"id": made.json()["id"]}
+    sent = call("post", "/webhooks/{id}/test", **one).json()
+    path = "/webhooks/{id}/deliveries/{delivery}/resend"
+    assert call("post", path, delivery=sent["id"], **one).status_code == 409
+    assert call("get", "/webhooks/{id}/deliveries", **one).json()["items"] == [sent]
+    call("post", "/webhooks/{id}/rotate", **one)
+    call("post", "/webhooks/{id}/disable", **one)
+    call("post", "/webhooks/{id}/enable", **one)
+    body = {"url": "https://hr.example.com/x", "events": ["job.failed"]}
+    call("put", "/webhooks/{id}", body, **one)
+    assert call("put", "/webhooks/{id}", {"url": "http://x"}, **one).status_code == 422
+    assert len(call("get", "/webhooks").json()["items"]) == 1
+    call("get", "/webhooks/{id}", **one)
+    assert call("delete", "/webhooks/{id}", **one).status_code == 204
+
+
 def fresh(content: bytes) -> SimpleUploadedFile:
     return SimpleUploadedFile("more.csv", content)
 

@@ -26,5 +26,6 @@ urlpatterns = [
     path("settings", settings.settings, name="settings"),
     path("settings/organisation", settings.organisation_name, name="organisation-name"),
     path("settings/own-code", settings.own_code, name="own-code"),
+    path("settings/mails", settings.person_mails, name="person-mails"),
     path("settings/person", settings.person_name, name="person-name"),
 ]

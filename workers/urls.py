@@ -1,6 +1,6 @@
 """The addresses of jobs, as people see them."""
 
-from django.urls import path
+from django.urls import include, path
 
 from workers import views
 
@@ -12,4 +12,6 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel", views.cancel, name="job-cancel"),
     path("jobs/<uuid:job_id>/resume", views.resume, name="job-resume"),
     path("jobs/<uuid:job_id>/result", views.result, name="job-result"),
+    path("", include("workers.recurring.urls")),
+    path("", include("workers.webhooks.urls")),
 ]

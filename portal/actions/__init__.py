@@ -1,6 +1,6 @@
 """What can be done to organisations, keys and people. Permission, transaction and audit inside."""
 
-from portal.actions.accounts import rename_person
+from portal.actions.accounts import rename_person, want_job_mails
 from portal.actions.keys import (
     NewKey,
     create_key,
@@ -58,4 +58,5 @@ __all__ = [
     "revoke_key",
     "revoke_server_token",
     "server_tokens",
+    "want_job_mails",
 ]

@@ -52,6 +52,19 @@ def rename_person(caller: Caller, name: str) -> User:
     return person
 
 
+def want_job_mails(caller: Caller, wanted: bool) -> None:
+    """Whether the person who asks is told by mail when a job of theirs ended. Raises Forbidden
+    for a key, which is no person."""
+    if caller.user is None:
+        raise Forbidden("A key has no mailbox: sign in as a person.")
+    with transaction.atomic():
+        person = User.objects.select_for_update().get(pk=caller.user.pk)
+        if person.job_mails != wanted:
+            person.job_mails = wanted
+            person.save(update_fields=["job_mails"])
+            record(caller, f"person.job_mails_{'on' if wanted else 'off'}", person)
+
+
 def _clean_name(name: str) -> str:
     name = name.strip()
     if len(name) > 120:

@@ -48,6 +48,16 @@ def own_code(request: PageRequest) -> HttpResponse:
 
 
 @deed
+def person_mails(request: PageRequest) -> HttpResponse:
+    """Be told by mail when one's jobs end, or no longer."""
+    wanted = request.POST.get("wanted") == "yes"
+    actions.want_job_mails(request.caller, wanted)
+    now = "You are told by mail how your jobs ended." if wanted else "You get no mail about jobs."
+    messages.success(request, now)
+    return redirect("settings")
+
+
+@deed
 def person_name(request: PageRequest) -> HttpResponse:
     """Give oneself another name."""
     form = NameForm(request.POST, prefix="person")

@@ -1,6 +1,7 @@
 """What the world outside is told: webhooks and their deliveries, and mail."""
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -81,6 +82,10 @@ class Endpoint(TenantModel):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
 
 
 class Delivery(Outgoing):

@@ -91,9 +91,7 @@ def disable_endpoint(caller: Caller, endpoint_id: UUID) -> Endpoint:
     with transaction.atomic():
         endpoint = get_endpoint_for(caller, endpoint_id, lock=True)
         if endpoint.disabled is None:
-            endpoint.disabled = timezone.now()
-            endpoint.why_disabled = f"Switched off by {caller.actor}."
-            endpoint.save(update_fields=["disabled", "why_disabled"])
+            outbox.switch_off(endpoint, f"Switched off by {caller.actor}.")
             record(caller, "webhook.disabled", endpoint)
     return endpoint
 
@@ -132,11 +130,13 @@ def resend(caller: Caller, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
     with transaction.atomic():
         endpoint = get_endpoint_for(caller, endpoint_id, lock=True)
         _require_enabled(endpoint)
-        rows = deliveries_of(endpoint).select_for_update()
-        delivery = rows.filter(pk=delivery_id).first()
-        if delivery is None:
+        rows = deliveries_of(endpoint).filter(pk=delivery_id)
+        if not rows.exists():
             raise NotFound("delivery")
-        if delivery.state == Delivery.State.PENDING:
+        # One that is locked is just being noted, by a worker who waits for the webhook's row.
+        ended = rows.exclude(state=Delivery.State.PENDING)
+        delivery = ended.select_for_update(skip_locked=True).first()
+        if delivery is None:
             raise Conflict("It is on its way already.", code="delivery_pending")
         delivery.state, delivery.spent = Delivery.State.PENDING, delivery.attempt
         delivery.due, delivery.finished = timezone.now(), None

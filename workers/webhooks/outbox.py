@@ -22,6 +22,7 @@ MINUTE, HOUR = 60.0, 3600.0
 KEPT_TRIES = 20
 PATIENCE = timedelta(days=2)  # a delivery is given up after some three
 TEST = "webhook.test"
+OFF = "The webhook is switched off."
 
 
 def put(job: Any) -> None:
@@ -83,7 +84,7 @@ class Deliveries:
     def prepared(self, line: Delivery) -> Callable[[], Outcome]:
         endpoint = line.endpoint
         if endpoint.disabled is not None:
-            return lambda: Outcome("The webhook is switched off.", final=True)
+            return lambda: Outcome(OFF, final=True)
         headers = headers_of(line, timezone.now())
         named = frozenset(settings.ENV.webhook_hosts)
         return lambda: call(endpoint.url, line.body.encode(), headers, named)
@@ -117,7 +118,18 @@ def _judge(endpoint: Endpoint, line: Delivery, outcome: Outcome, now: datetime) 
 
 def disable(endpoint: Endpoint, why: str) -> None:
     """Call it no more, and tell the owners. ``endpoint``: its row is locked."""
-    endpoint.disabled, endpoint.why_disabled = timezone.now(), why
-    endpoint.save(update_fields=["disabled", "why_disabled"])
+    switch_off(endpoint, why)
     record(system(current()), "webhook.disabled", endpoint, why=why)
     letters.tell_of_disabled(endpoint)
+
+
+def switch_off(endpoint: Endpoint, why: str) -> None:
+    """Note that it is off, and give up what is on its way. ``endpoint``: its row is locked."""
+    endpoint.disabled, endpoint.why_disabled = timezone.now(), why
+    endpoint.save(update_fields=["disabled", "why_disabled"])
+    # One that a worker just notes an outcome of is passed over: its next try finds the same.
+    waiting = Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.PENDING)
+    found = list(waiting.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    Delivery.objects.filter(pk__in=found).update(
+        state=Delivery.State.DEAD, error=OFF, finished=endpoint.disabled
+    )

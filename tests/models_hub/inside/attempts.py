@@ -15,6 +15,9 @@ from typing import Any, BinaryIO
 from models_hub.sandbox import frames
 from models_hub.sandbox.bpf import numbers
 
+#: What the test set up outside, by name; and what is tried, by name.
+Given = dict[str, Any]
+Attempts = dict[str, Callable[[], object]]
 _libc = ctypes.CDLL(None, use_errno=True)
 # Calls that neither list of the sandbox names, by number: x86-64, then 64-bit ARM.
 MORE = {
@@ -80,11 +83,10 @@ def connect(family: int, kind: int, address: Any) -> None:
         line.send(b"the secret")
 
 
-def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
-    """By name; `a` names what the test set up outside."""
+def reading(a: Given) -> Attempts:
+    """Files and folders that are not its own."""
     outside, ours, parent = Path(a["outside"]), Path(a["code"]), a["parent"]
-    secret, open_folder = outside / "secret", outside / "open"
-    vsock = (getattr(socket, "AF_VSOCK", 40), socket.SOCK_STREAM, (2, 22))
+    secret = outside / "secret"
     return {
         "read a secret": secret.read_bytes,
         "read a secret by a link": lambda: (ours / "link").read_bytes(),
@@ -98,6 +100,14 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "read proc of init": lambda: Path("/proc/1/environ").read_bytes(),
         "read proc of the parent": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
         "read the parent's memory": lambda: Path(f"/proc/{parent}/mem").open("rb").read(1),
+    }
+
+
+def writing(a: Given) -> Attempts:
+    """Files, memory and queues that would stay."""
+    outside, ours = Path(a["outside"]), Path(a["code"])
+    secret, open_folder = outside / "secret", outside / "open"
+    return {
         "write a new file": lambda: (open_folder / "new").write_text("x"),
         "write over a file": lambda: secret.write_text("x"),
         "append to our code": lambda: (ours / "module.py").open("a").write("x"),
@@ -117,6 +127,13 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "make a file of memory": lambda: os.memfd_create("x"),
         "share memory": lambda: call("shmget", 0, 1 << 30, 0o1600),
         "make a queue": lambda: call("msgget", 0, 0o1600),
+    }
+
+
+def connecting(a: Given) -> Attempts:
+    """Ways out."""
+    vsock = (getattr(socket, "AF_VSOCK", 40), socket.SOCK_STREAM, (2, 22))
+    return {
         "connect by TCP": lambda: connect(socket.AF_INET, socket.SOCK_STREAM, tuple(a["tcp"])),
         "send by UDP": lambda: connect(socket.AF_INET, socket.SOCK_DGRAM, tuple(a["tcp"])),
         "connect to a file": lambda: connect(socket.AF_UNIX, socket.SOCK_STREAM, a["unix"]),
@@ -127,6 +144,12 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "connect to the machine's host": lambda: connect(*vsock),
         "open a raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1),
         "open a pair": socket.socketpair,
+    }
+
+
+def starting(a: Given) -> Attempts:
+    """Other processes and programs."""
+    return {
         "fork": fork,
         "fork by number": lambda: call("clone", signal.SIGCHLD, 0, 0, 0, 0),
         "make a namespace": lambda: call("clone", 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0),
@@ -135,6 +158,13 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
         "become another program": lambda: os.execv(a["python"], ["python", "-c", ""]),
         "become an open file": lambda: call("execveat", os.open(a["python"], 0), b"", 0, 0, 0x1000),
+    }
+
+
+def reaching(a: Given) -> Attempts:
+    """The parent, and other processes."""
+    parent = a["parent"]
+    return {
         "signal the parent": lambda: os.kill(parent, 0),
         "signal everybody": lambda: os.kill(-1, signal.SIGCONT),
         "signal the parent's thread": lambda: call("tgkill", parent, parent, signal.SIGCONT),
@@ -149,6 +179,12 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "move the parent": lambda: os.sched_setaffinity(parent, {0}),
         "outlive the parent": lambda: call("prctl", 1, 0, 0, 0, 0),
         "send signals by a file": lambda: call("fcntl", 1, 8, parent),
+    }
+
+
+def rising(_: Given) -> Attempts:
+    """More rights than it has, and the kernel's rarer doors."""
+    return {
         "become root": lambda: os.setresuid(0, 0, 0),
         "join root's group": lambda: os.setgroups([0]),
         "take a capability": lambda: call("capset", bytes(8), bytes(24)),
@@ -167,6 +203,13 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
         "leave the session": os.setsid,  # who did would go on while its session is stopped
         "leave the group": lambda: os.setpgid(0, 0),
+    }
+
+
+def watching(a: Given) -> Attempts:
+    """What few programs ever call."""
+    parent = a["parent"]
+    return {
         "take the parent's file": lambda: call("pidfd_getfd", parent, 0, 0),
         "open by a handle": lambda: call("open_by_handle_at", -100, bytes(128), 0),
         "open a tree": lambda: call("open_tree", -100, b"/", 0),
@@ -178,6 +221,14 @@ def attempts(a: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "splice memory": lambda: call("vmsplice", 1, 0, 0, 0),
         "advise the parent": lambda: call("process_madvise", parent, 0, 0, 4, 0),
     }
+
+
+def attempts(a: Given) -> Attempts:
+    """By name, in the order in which they are tried."""
+    every: Attempts = {}
+    for kind in (reading, writing, connecting, starting, reaching, rising, watching):
+        every |= kind(a)
+    return every
 
 
 def run(arguments: dict[str, Any], given: BinaryIO, pipe: BinaryIO) -> None:

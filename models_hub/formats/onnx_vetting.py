@@ -22,7 +22,11 @@ from models_hub.formats.refusal import Refused
 MAX_NODES = 50_000
 MAX_INPUTS = 2_000
 MAX_NODE_INPUTS = 4_096
-_MARKUP = re.compile(r"<[a-zA-Z/!][^<]*[>=]")  # a tag, not "a<b"
+#: No column is called so but to attack. Other markup is a name like any: pages show it as text.
+_SCRIPT = re.compile(
+    r"<\s*(script|iframe|object|embed|svg|img|style|link|meta|base|form)\b|<[^<>]*\son\w+\s*=", re.I
+)
+_BREAKS = str.maketrans("\n\t", "  ")  # spreadsheets' headings have them
 INPUT_TYPES = {
     TensorProto.FLOAT: "float",
     TensorProto.DOUBLE: "double",
@@ -136,10 +140,12 @@ def _check_inputs(graph: Any) -> None:
 
 def _check_input(value: Any) -> None:
     name = value.name
-    if not name.isprintable() or not 0 < len(name) <= 200 or _MARKUP.search(name):
+    shown = name.translate(_BREAKS).isprintable()
+    if not shown or not 0 < len(name) <= 200 or _SCRIPT.search(name):
         raise Refused(
             "onnx_inputs_unsupported",
-            "An input's name is empty, too long, markup, or no text: rename the column.",
+            "An input's name is empty, longer than 200 signs, a script, or no text: rename the "
+            "column.",
         )
     if not value.type.HasField("tensor_type"):
         raise Refused("onnx_inputs_unsupported", f"The input {name[:40]!r} is not a tensor.")

@@ -9,12 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import catboost
+import lightgbm
 import numpy as np
 import pytest
 import sklearn
 import skops.io
+import xgboost
 from onnx import ModelProto, TensorProto, helper
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - makes it public
+from sklearn.impute import IterativeImputer
+from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -125,6 +135,26 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(
 def test_an_honest_skops_file_opens(archive: bytes, tmp_path: Path) -> None:
     model = opened(tmp_path, "m.skops", archive)
     assert np.isfinite(model.predict(NUMBERS)).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        HistGradientBoostingRegressor(max_iter=3, categorical_features=[0]),
+        IterativeImputer(max_iter=2),
+        lightgbm.LGBMRegressor(n_estimators=3, min_child_samples=2, verbose=-1),
+        xgboost.XGBRegressor(n_estimators=3),
+        catboost.CatBoostRegressor(iterations=3, verbose=0, allow_writing_files=False),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_skops_files_hold_what_pickles_may_hold(model: Any, tmp_path: Path) -> None:
+    if isinstance(model, IterativeImputer):
+        model = make_pipeline(model, LinearRegression())
+    rows = np.random.default_rng(0).integers(0, 5, (60, 3)).astype(float)
+    model.fit(rows, rows.sum(axis=1))
+    again = opened(tmp_path, "m.skops", skops.io.dumps(model))
+    np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
 
 
 def test_a_file_of_another_scikit_learn_says_so(archive: bytes, tmp_path: Path) -> None:

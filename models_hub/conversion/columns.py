@@ -1,7 +1,8 @@
 """The columns that a fitted estimator wants, before anything is known about their values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from models_hub.formats.refusal import Refused
 
 #: What takes a list of texts, not a table.
 WORDS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
+#: What steps keep in the precision of the rows that they were fitted on.
+LEARNED = ("_fit_X", "center_", "coef_", "components_", "lambdas_", "scale_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,9 @@ class Column:
     `type` is "string" where an encoder or an imputer learned texts, "boolean" and "integer" where
     an encoder learned such categories, else "number". `categories` are those of its first
     encoder, missing ones left out. `span` is where its values lie, if that is known without steps.
-    `frame`: the categories with which it must be a pandas column of categories.
+    `frame`: the categories with which it must be a pandas column of categories. `objects`: an
+    encoder learned numbers from a matrix of objects, as booleans beside floats make one, and knows
+    them in no other. `single`: steps learned from numbers of 32 bits, and compute with such.
     """
 
     name: str
@@ -32,6 +37,8 @@ class Column:
     categories: tuple[Any, ...] | None
     span: tuple[float, float] | None = None
     frame: tuple[Any, ...] | None = None
+    objects: bool = False
+    single: bool = False
 
     @property
     def is_used(self) -> bool:
@@ -71,7 +78,11 @@ def columns_of(estimator: Any, sample_names: Sequence[str] | None) -> Columns:
     if len(set(names)) != len(names) or any(not name.strip() for name in names):
         raise Refused("columns_unusable", "Two columns have the same name, or one has none.")
     visits = trace(estimator, names)
-    return Columns(tuple(_column(name, visits.get(name, [])) for name in names), named, flat)
+    objects = any(_learned_objects(visit) for found in visits.values() for visit in found)
+    columns = [_column(name, visits.get(name, []), objects=objects) for name in names]
+    if not named and any(column.single for column in columns):  # one array is of one kind
+        columns = [replace(column, single=True) for column in columns]
+    return Columns(tuple(columns), named, flat)
 
 
 def _feature_names(estimator: Any) -> list[str] | None:
@@ -117,7 +128,8 @@ def _outside_in(estimator: Any) -> list[Any]:
             return chain
 
 
-def _column(name: str, visits: Sequence[Visit]) -> Column:
+def _column(name: str, visits: Sequence[Visit], *, objects: bool) -> Column:
+    """`objects`: some encoder learned numbers as objects, from this column or one beside it."""
     raw = next((known for known in map(_categories, visits) if known is not None), None)
     known = None if raw is None else tuple(_plain(v) for v in raw if not is_missing(v))
     kind: FieldType = _type_of(name, known) if known else "number"
@@ -125,7 +137,9 @@ def _column(name: str, visits: Sequence[Visit]) -> Column:
         kind = "string"
     frames = (frame_categories(visit.step).get(visit.index) for visit in visits)
     frame = next((tuple(found) for found in frames if found is not None), None)
-    return Column(name, kind, tuple(visits), known, frame=frame)
+    loose = objects and kind != "string" and all(map(_takes_objects, visits))
+    single = kind != "string" and any(map(_learned_singles, visits))
+    return Column(name, kind, tuple(visits), known, frame=frame, objects=loose, single=single)
 
 
 def _categories(visit: Visit) -> Any:
@@ -134,6 +148,36 @@ def _categories(visit: Visit) -> Any:
         return None
     known = getattr(visit.step, "categories_", None)
     return frame_categories(visit.step).get(visit.index) if known is None else known[visit.index]
+
+
+def _learned_objects(visit: Visit) -> bool:
+    """Did an encoder learn numbers as objects?"""
+    every = getattr(visit.step, "categories_", None)
+    if every is None:
+        return False
+    known = every[visit.index]
+    return bool(known.dtype == object and len(known) and not isinstance(known[0], str))
+
+
+def _learned_singles(visit: Visit) -> bool:
+    """Did the step keep what it learned of the column in 32 bits? Scalers and imputers before it
+    hand on the precision that they are given."""
+    kept = getattr(visit.step, "__dict__", {})
+    if not visit.lane.linear:
+        return False
+    if "categories_" in kept:
+        return bool(kept["categories_"][visit.index].dtype == np.float32)
+    found = [getattr(kept.get(name), "dtype", None) for name in LEARNED]
+    return np.float32 in [kept.get("_fit_dtype"), *found]
+
+
+def _takes_objects(visit: Visit) -> bool:
+    """Is it passed through, encoded, or made a number before anything is done to it? The last is
+    what HistGradientBoosting does with the columns beside its categories."""
+    step = visit.step
+    if type(step).__name__ == "FunctionTransformer":
+        return step.func is None or isinstance(step.func, partial)
+    return isinstance(step, str) or hasattr(step, "categories_")
 
 
 def _plain(value: Any) -> Any:

@@ -20,9 +20,10 @@ class Feed:
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """`values`: per used column [n, 1]. Returns a DataFrame or an array of n rows.
 
-        Texts become objects with NaN for "", booleans bool where none is missing, numbers
-        float64; categories of pandas what they were. A column that no step looks at is filled with
-        zeros. Where the estimator reads words, the one column as it is, [n].
+        Texts become objects with NaN for "", booleans bool where none is missing, numbers float64,
+        or what the steps learned from: float32, or objects. Categories of pandas are what they
+        were. A column that no step looks at is filled with zeros. Where the estimator reads words,
+        the one column as it is, [n].
         """
         rows = len(next(iter(values.values())))
         parts = {
@@ -37,7 +38,8 @@ class Feed:
             return pd.DataFrame(parts)
         if any(part.dtype == object for part in parts.values()):
             return np.column_stack([part.astype(object) for part in parts.values()])
-        return np.column_stack([part.astype(float) for part in parts.values()])
+        kind = np.float32 if all(column.single for column in self.columns.all) else float
+        return np.column_stack([part.astype(kind) for part in parts.values()])
 
 
 def _native(column: Column, values: Any) -> Any:
@@ -49,6 +51,7 @@ def _native(column: Column, values: Any) -> Any:
         return pd.Categorical(values, categories=list(column.frame))
     if column.type == "string":
         return values
-    if column.type == "boolean" and not np.isnan(values).any():
-        return values.astype(bool)
-    return values.astype(float)
+    truths = column.type == "boolean" and not np.isnan(values).any()
+    kind = np.float32 if column.single else float
+    values = values.astype(bool if truths else kind)
+    return values.astype(object) if column.objects else values

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import NMF
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neighbors import KNeighborsRegressor
@@ -29,11 +29,13 @@ from models_hub.conversion.answers import Answers
 from models_hub.conversion.convert import convert
 from models_hub.conversion.draw import UNSEEN, draw
 from models_hub.conversion.loading import load
+from models_hub.conversion.original import original_of
 from models_hub.conversion.parity import Parity, compare, judge, latency_ms, predict
 from models_hub.conversion.rows import parity_rows
 from models_hub.conversion.sample import Sample, read_sample
 from models_hub.conversion.task import Converted
 from models_hub.formats import Refused
+from models_hub.formats.onnx_vetting import vet
 from tests.models_hub import zoo
 
 SEED = 11
@@ -449,3 +451,46 @@ def test_an_onnx_graph_shows_where_its_columns_values_matter(people: pd.DataFram
     assert low < 9 < 19 < high
     assert field(found, "level").choices == ("junior", "lead", "senior")
     assert judged(found).rows >= 2_000
+
+
+def test_a_pipeline_of_32_bit_numbers_is_asked_with_such(people: pd.DataFrame) -> None:
+    names = ["education", "grade"]
+    fine = people[names].assign(education=people["education"] + people["wage"] / 1_000)
+    single = fine.astype(np.float32)
+    fresh = fine.sample(200, random_state=3)
+    columns = {name: fresh[name].to_numpy(dtype=float)[:, None] for name in names}
+    bare = make_pipeline(SimpleImputer(), zoo.forest()).fit(single, people["wage"])
+    found = converted(bare)
+    answers = load(found.graph(), found.signature).predict(columns)
+    due = bare.predict(fresh.astype(np.float32))
+    np.testing.assert_allclose(answers.values, due, rtol=1e-5)
+    scaled = make_pipeline(SimpleImputer(), StandardScaler(), zoo.forest())
+    scaled.fit(single, people["wage"])
+    due = scaled.predict(fresh.astype(np.float32))
+    assert (due != scaled.predict(fresh)).any()
+    np.testing.assert_array_equal(original_of(scaled, None).ask(columns).values, due)
+    why = converted(scaled).why_native
+    assert why is not None
+    assert why.code == "parity_failed"
+
+
+def test_an_array_of_objects_is_asked_with_objects(people: pd.DataFrame) -> None:
+    rows = people[["education", "grade", "remote"]].to_numpy(dtype=object)
+    model = HistGradientBoostingRegressor(max_iter=5, categorical_features=[2])
+    found = converted(model.fit(rows, people["wage"]))
+    assert field(found, "f2").choices == (False, True)
+    assert judged(found).rows >= 2_000
+
+
+@pytest.mark.parametrize("name", ["<i>z", "Pay <EUR> & more", "Annual\nhours", 'a "b" <c'])
+def test_a_column_may_be_named_as_people_name_them(name: str, people: pd.DataFrame) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    frame = people[["education"]].rename(columns={"education": name})
+    model = make_pipeline(StandardScaler(), Ridge()).fit(frame, people["wage"])
+    found = converted(model)
+    assert [item.name for item in vet(found.graph()).graph.input] == [name]
+    graph = graph_of(model, [("x", FloatTensorType([None, 1]))])
+    graph.graph.input[0].name = graph.graph.node[0].input[0] = name
+    adopted = adopt(vet(graph.SerializeToString()), None, None, SEED, quiet)
+    assert [item.name for item in adopted.signature.inputs] == [name]

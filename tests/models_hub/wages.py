@@ -27,9 +27,10 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - makes it public
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectKBest, SequentialFeatureSelector, f_regression
-from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
+from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.kernel_ridge import KernelRidge
@@ -211,6 +212,12 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
         ordinal_table(),
         ens.HistGradientBoostingRegressor(max_iter=15, categorical_features=[0, 1, 2, 3]),
     ),
+    "histograms of codes beside truth values": lambda: make_pipeline(
+        ColumnTransformer(
+            [("t", ordinals(np.nan), TEXTS), ("p", "passthrough", ["remote", "score"])]
+        ),
+        ens.HistGradientBoostingRegressor(max_iter=15, categorical_features=[0, 1, 2, 3]),
+    ),
     "histograms of texts": lambda: make_pipeline(
         all_but_job(),
         ens.HistGradientBoostingRegressor(max_iter=15, categorical_features=TEXTS),
@@ -315,6 +322,15 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
         gaps(),
         trees(ens.GradientBoostingRegressor),
     ),
+    "logarithms on both sides": lambda: logs(
+        make_pipeline(
+            ColumnTransformer(
+                [("n", make_pipeline(gaps(), FunctionTransformer(np.log1p)), ["education"]),
+                 ("t", hot(), ["region"])]
+            ),
+            lin.LinearRegression(),
+        )
+    ),
     "roots of scores": lambda: make_pipeline(
         ColumnTransformer([("s", FunctionTransformer(np.sqrt), ["score", "skill"])]),
         StandardScaler(),
@@ -326,6 +342,9 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
     ),
     "donors of scores": lambda: scores(
         KNNImputer(n_neighbors=3, add_indicator=True), trees(ens.RandomForestRegressor)
+    ),
+    "gaps guessed in turns": lambda: usual(
+        trees(ens.RandomForestRegressor), numbers=IterativeImputer(max_iter=3, random_state=0)
     ),
     "remainder scaled": lambda: make_pipeline(
         ColumnTransformer(
@@ -353,6 +372,7 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
         ColumnTransformer([("s", "passthrough", ["score"])]), IsotonicRegression()
     ),
     "neighbours": lambda: usual(KNeighborsRegressor(5)),
+    "neighbours in a plane": lambda: usual(PCA(2), KNeighborsRegressor(10, weights="distance")),
     "words": lambda: make_pipeline(
         ColumnTransformer([("n", gaps(), NUMBERS), ("w", TfidfVectorizer(), "job")]), lin.Ridge()
     ),
@@ -384,6 +404,10 @@ CLASSIFICATIONS: dict[str, Callable[[], Any]] = {
         usual(trees(ens.RandomForestClassifier)), method="isotonic", cv=3
     ),
     "one against the rest": lambda: usual(OneVsRestClassifier(logistic())),
+    "bold against the rest": lambda: usual(
+        OneVsRestClassifier(lin.SGDClassifier(loss="modified_huber", random_state=0))
+    ),
+    "margins against the rest": lambda: usual(OneVsRestClassifier(LinearSVC())),
     "discriminant": lambda: usual(LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")),
     "bernoulli": lambda: usual(BernoulliNB()),
     "perceptron layers": lambda: usual(MLPClassifier((8,), max_iter=50, random_state=0)),
@@ -400,6 +424,7 @@ CLASSIFICATIONS: dict[str, Callable[[], Any]] = {
 }
 TWO_CLASSES: dict[str, Callable[[], Any]] = {
     "fixed threshold": lambda: usual(FixedThresholdClassifier(logistic(), threshold=0.3)),
+    "margin against one": lambda: usual(OneVsRestClassifier(LinearSVC())),
     "tuned threshold": lambda: TunedThresholdClassifierCV(usual(logistic()), cv=3),
     "modified huber": lambda: usual(lin.SGDClassifier(loss="modified_huber", random_state=0)),
     "xgboost": lambda: usual(xgboost.XGBClassifier(n_estimators=10, max_depth=3)),
@@ -416,4 +441,4 @@ ON_CATEGORIES: dict[str, Callable[[], Any]] = {
     ),
 }
 #: What has no counterpart: ties among neighbours, and words.
-NATIVE = {"neighbours", "words"}
+NATIVE = {"neighbours", "neighbours in a plane", "words"}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from models_hub.conversion.pen import Pen
 from models_hub.conversion.writers.encoding import looked_up
@@ -13,9 +14,11 @@ from models_hub.conversion.writers.registry import (
     chances,
     classifier,
     classify,
+    decisions,
     place_of,
     regress,
     regressor,
+    writes_decisions,
 )
 from models_hub.conversion.writers.table import Table
 
@@ -117,11 +120,25 @@ def _adaptive_classifier(pen: Pen, model: Any, table: Table) -> Scores:
 def _one_vs_rest(pen: Pen, model: Any, table: Table) -> Scores:
     if model.multilabel_:
         raise NotImplementedError("a classifier of several labels at once")
+    if not hasattr(model, "predict_proba"):
+        return Scores(None, _boldest(pen, model, table))
     shares = [pen.gather(chances(pen, member, table), [1]) for member in model.estimators_]
     if len(shares) == 1:
         return Scores(both(pen, shares[0]))
     each = pen.joined(shares)
-    return Scores(pen.node("Div", each, pen.total(each)))
+    total = pen.total(each)
+    evened = pen.node("Div", each, pen.where(pen.apply("Equal", total, 0.0), 1.0, total))
+    decided = all(map(writes_decisions, model.estimators_))
+    return Scores(evened, _boldest(pen, model, table) if decided else None)
+
+
+def _boldest(pen: Pen, model: Any, table: Table) -> str:
+    """[n] int64: the place of the class whose member is surest, of several the last."""
+    votes = pen.joined([decisions(pen, member, table) for member in model.estimators_])
+    if len(model.estimators_) == 1:
+        sure = pen.node("Cast", pen.apply("Greater", votes, 0.0), to=TensorProto.INT64)
+        return pen.node("Reshape", sure, pen.constant(np.array([-1])))
+    return pen.node("ArgMax", votes, axis=1, keepdims=0, select_last_index=1)
 
 
 @classifier("DummyClassifier")

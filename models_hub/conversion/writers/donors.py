@@ -11,13 +11,11 @@ from sklearn.metrics import pairwise
 from models_hub.conversion.pen import Pen
 from models_hub.conversion.writers.imputing import mask_of, with_indicator
 from models_hub.conversion.writers.kernels import MOST_COLUMNS, MOST_POINTS
-from models_hub.conversion.writers.neighbours import nearness
+from models_hub.conversion.writers.neighbours import ASKED, nearness, ties
 from models_hub.conversion.writers.registry import transformer
 from models_hub.conversion.writers.table import Part, Table
 
 FAR = 1e300  # stands for no distance at all: the two rows know no column in common
-RECEIVERS = 400  # training rows that are tried for ties
-SAME = 1e-9  # relative: nearer to each other, two distances may change places by rounding
 
 
 @transformer("KNNImputer")
@@ -81,18 +79,12 @@ def _ties(imputer: Any, place: int) -> bool:
     left out must differ in distance, or else in nothing.
     """
     donors = np.flatnonzero(~imputer._mask_fit_X[:, place])
-    if len(donors) <= imputer.n_neighbors:
+    if not len(donors):
         return False
-    tried = donors[:: -(-len(donors) // RECEIVERS)]
+    tried = donors[:: -(-len(donors) // ASKED)]
     lacking = np.where(imputer._mask_fit_X, np.nan, imputer._fit_X).astype(float)
     lacking[:, place] = np.nan
     away = pairwise.nan_euclidean_distances(lacking[tried], lacking[donors])
     away[donors[None, :] == tried[:, None]] = np.nan
     away = np.where(np.isnan(away), np.inf, away)
-    last = np.sort(away, axis=1)[:, imputer.n_neighbors - 1][:, None]
-    values = imputer._fit_X[donors, place]
-    with np.errstate(invalid="ignore"):
-        level = np.isfinite(last) & (np.abs(away - last) <= SAME * np.maximum(last, 1.0))
-    beyond = (np.isfinite(away) & (away <= last) | level).sum(axis=1) > imputer.n_neighbors
-    low = np.where(level, values, np.inf).min(axis=1)
-    return bool((beyond & (np.where(level, values, -np.inf).max(axis=1) > low)).any())
+    return ties(away, imputer.n_neighbors, imputer._fit_X[donors, place])

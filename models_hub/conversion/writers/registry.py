@@ -29,7 +29,13 @@ Regress = Callable[[Pen, Any, Table], str]
 Classify = Callable[[Pen, Any, Table], Scores]
 W = TypeVar("W")
 #: Steps that take any number, or that leave the check to those inside them.
-UNCHECKED = {"FunctionTransformer", "Pipeline", "ColumnTransformer", "FeatureUnion"}
+UNCHECKED = {
+    "FunctionTransformer", "Pipeline", "ColumnTransformer", "FeatureUnion",
+    "TransformedTargetRegressor", "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV",
+    "HalvingRandomSearchCV", "FixedThresholdClassifier", "TunedThresholdClassifierCV",
+    "CalibratedClassifierCV", "OneVsRestClassifier", "VotingRegressor", "VotingClassifier",
+    "StackingRegressor", "StackingClassifier",
+}  # fmt: skip
 
 _TRANSFORMERS: dict[str, Transform] = {}
 _REGRESSORS: dict[str, Regress] = {}
@@ -121,6 +127,12 @@ def chances(pen: Pen, model: Any, table: Table) -> str:
 def decides(model: Any) -> bool:
     """Does the classifier have a decision function, which scikit-learn often asks first?"""
     return hasattr(model, "decision_function")
+
+
+def writes_decisions(model: Any) -> bool:
+    """Can `decisions` write it?"""
+    last = model.steps[-1][1] if kind(model) == "Pipeline" else model
+    return kind(last) in _DECIDERS
 
 
 def decisions(pen: Pen, model: Any, table: Table) -> str:

@@ -62,6 +62,12 @@ class Organisation(models.Model):
     own_code = models.BooleanField(
         default=False, help_text="uploads may bring classes and functions of their own"
     )
+    keep_inputs = models.BooleanField(
+        default=True, help_text="the rows of a job's file stay beside their predictions"
+    )
+    inputs_days = models.PositiveIntegerField(null=True, help_text="a job's rows; None: no end")
+    jobs_days = models.PositiveIntegerField(null=True, help_text="jobs and their predictions")
+    live_days = models.PositiveIntegerField(null=True, help_text="records of live predictions")
 
     def __str__(self) -> str:
         return self.name
@@ -258,6 +264,7 @@ class Turn(TenantModel):
         RECUR = "recur"
         DELIVER = "deliver"
         MAIL = "mail"
+        PURGE = "purge"
 
     kind = models.CharField(max_length=16, choices=Kind)
     waiting = models.BooleanField(default=True)

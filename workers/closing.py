@@ -26,8 +26,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
 _COPY = "COPY pg_temp.incoming FROM STDIN (FORMAT csv)"
 _INSERT = """
 INSERT INTO workers_jobrow
-    (organisation_id, job_id, row, key, value, label, probability, error)
-SELECT %s, %s, * FROM pg_temp.incoming
+    (organisation_id, job_id, shelf, row, key, value, label, probability, error)
+SELECT %s, %s, %s, * FROM pg_temp.incoming
 """
 _END = """
 UPDATE workers_job j SET finished_at = clock_timestamp(), status = CASE
@@ -57,7 +57,7 @@ def _store(chunk: Chunk, outcome: Outcome) -> None:
         cursor.execute("DELETE FROM pg_temp.incoming")
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             copy.write(_as_csv(outcome))
-        cursor.execute(_INSERT, [chunk.organisation_id, chunk.job_id])
+        cursor.execute(_INSERT, [chunk.organisation_id, chunk.job_id, chunk.job.shelf])
 
 
 def _as_csv(outcome: Outcome) -> bytes:
@@ -147,6 +147,7 @@ def _halve(chunk: Chunk) -> None:
 def _quarantine(chunk: Chunk) -> None:
     JobRow.objects.create(
         job_id=chunk.job_id,
+        shelf=chunk.job.shelf,
         row=chunk.row_from,
         key=keys_of(chunk, rows_of(chunk))[0],
         error=_POISON,

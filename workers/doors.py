@@ -40,7 +40,7 @@ def get_job_for(caller: Caller, job_id: UUID) -> Job:
 
 def rows_of_job(job: Job, *, key: str | None = None) -> QuerySet[JobRow]:
     """The job's stored predictions in the order of the file; only those of ``key`` if given."""
-    rows = JobRow.objects.filter(job=job).order_by("row")
+    rows = JobRow.objects.filter(shelf=job.shelf, job=job).order_by("row")
     if key is not None and "\0" in key:  # PostgreSQL has no such text, so no row has it
         return rows.none()
     return rows if key is None else rows.filter(key=key)

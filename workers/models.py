@@ -8,6 +8,7 @@ from django.db.models import CompositePrimaryKey
 from models_hub.models import Version
 from portal.models import new_id
 from portal.tenancy import GateManager, TenantManager, TenantModel
+from workers.keeping_models import Erasure, Leftover, Shelf
 from workers.recurring_models import Run, Schedule
 from workers.told_models import Delivery, Endpoint, Letter
 
@@ -15,13 +16,16 @@ __all__ = [
     "Chunk",
     "Delivery",
     "Endpoint",
+    "Erasure",
     "Heartbeat",
     "Job",
     "JobRow",
+    "Leftover",
     "Letter",
     "RelayState",
     "Run",
     "Schedule",
+    "Shelf",
 ]
 
 
@@ -47,6 +51,10 @@ class Job(TenantModel):
     key_column = models.CharField(max_length=200, blank=True)
     columns = models.JSONField(default=list, help_text="the caller's columns, in order")
     rows_total = models.BigIntegerField(null=True, help_text="known once the file is split")
+    shelf = models.IntegerField(default=0, help_text="where its rows are: a Shelf's number, or 0")
+    upload_gone = models.BooleanField(default=False, help_text="the file itself is not kept")
+    inputs_gone = models.BooleanField(default=False, help_text="nor are the rows read from it")
+    rows_erased = models.BigIntegerField(default=0, help_text="by erasures of a key")
     crashes = models.PositiveIntegerField(
         default=0, help_text="how often a chunk outlived its workers"
     )
@@ -113,7 +121,8 @@ class Chunk(TenantModel):
                 fields=["organisation", "job", "row_from"],
                 condition=models.Q(state__in=["pending", "leased"]),
                 name="chunks_to_do",
-            )
+            ),
+            models.Index(fields=["organisation", "object_sha256"], name="chunks_of_an_object"),
         ]
 
     def __str__(self) -> str:
@@ -123,8 +132,10 @@ class Chunk(TenantModel):
 class JobRow(TenantModel):
     """The prediction for one row of a job's file, or why there is none.
 
-    There are millions of these: the one foreign key is over organisation and job together (see
-    the migration of the walls), and there is no index that no question needs.
+    There are millions of these, so there is no index that no question needs, and the table is
+    partitioned by shelf: a large job has one to itself, which is dropped with it, all others
+    share shelf 0. Name the shelf whenever you ask (``doors.rows_of_job`` does): then no other
+    partition is looked at.
     """
 
     pk = CompositePrimaryKey("job_id", "row")
@@ -137,8 +148,9 @@ class JobRow(TenantModel):
         db_index=False,
     )
     job = models.ForeignKey(
-        Job, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+        Job, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
+    shelf = models.IntegerField(default=0)
     row = models.BigIntegerField(help_text="number of the row in the file, from 0")
     key = models.TextField(null=True)
     value = models.FloatField(null=True)

@@ -19,6 +19,7 @@ from workers.claims import give_back, held, owned
 from workers.models import Chunk, Job
 from workers.reading import Batch, Reader, UnreadableFile, open_reader
 from workers.reading.base import MOST_ROWS
+from workers.shelves import give_shelf
 
 
 def split(chunk: Chunk, until: float) -> None:
@@ -135,5 +136,6 @@ def _close(chunk: Chunk) -> None:
     with owned(chunk):
         chunk.state = Chunk.State.DONE
         chunk.save(update_fields=["state"])
+        give_shelf(chunk.job, chunk.row_to)
         Job.objects.filter(pk=chunk.job_id).update(rows_total=chunk.row_to)
         turns.announce(turns.Kind.SCORE)

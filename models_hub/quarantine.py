@@ -4,6 +4,7 @@ The version and its report stay; what goes is the uploaded file and its sample, 
 what nothing else of the organisation is made of: files are stored once by content.
 """
 
+import hashlib
 from collections.abc import Callable
 
 from django.db import connection, transaction
@@ -38,20 +39,25 @@ def hold(file: Received) -> None:
     storage.put_file(current(), file.sha256, file.path)
 
 
+def hold_bytes(data: bytes) -> str:
+    """Store ``data`` as ``hold`` does a file; returns its SHA-256. Raises Unavailable."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    _lock(sha256)
+    return storage.put_bytes(current(), data)
+
+
+def remove_unused(sha256: str) -> None:
+    """Delete a stored file that nothing of the organisation in scope uses. Call it in the
+    transaction of the deed that gave it up, or a later one. Raises Unavailable."""
+    _lock(sha256)
+    if not any(uses(sha256) for uses in USES):
+        storage.delete(current(), sha256)
+
+
 def _lock(sha256: str) -> None:
     with connection.cursor() as cursor:
         name = f"{current()}/{sha256}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
-
-
-def let_go(sha256: str) -> None:
-    """Delete the stored file unless something of the organisation still needs it. Call in the
-    transaction in which its last use ended; "" is no file."""
-    if not sha256:
-        return
-    _lock(sha256)
-    if not any(uses(sha256) for uses in USES):
-        storage.delete(current(), sha256)
 
 
 def delete_refused(caller: Caller, slug: str, number: int) -> Version:
@@ -76,6 +82,6 @@ def delete_refused(caller: Caller, slug: str, number: int) -> Version:
             return get_version_for(caller, slug, number)
         Removal.objects.create(version=version, actor=caller.actor)
         for sha256 in digests:
-            let_go(sha256)
+            remove_unused(sha256)
         record(caller, "version.file_deleted", version, sha256=version.sha256)
     return get_version_for(caller, slug, number)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.views import audit, home, invitations, keys, settings, team
+from portal.views import audit, home, invitations, keeping, keys, settings, team
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -25,6 +25,8 @@ urlpatterns = [
     path("audit/export", audit.audit_export, name="audit-export"),
     path("settings", settings.settings, name="settings"),
     path("settings/organisation", settings.organisation_name, name="organisation-name"),
+    path("settings/keeping", keeping.keeping, name="keeping"),
+    path("settings/erase", keeping.erase, name="erase"),
     path("settings/own-code", settings.own_code, name="own-code"),
     path("settings/mails", settings.person_mails, name="person-mails"),
     path("settings/person", settings.person_name, name="person-name"),

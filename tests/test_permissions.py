@@ -26,6 +26,7 @@ from predictions.models import Prediction
 from tests.cast import Cast
 from tests.runtime.conftest import trained
 from tests.workers.conftest import publish
+from workers.erasures import request_erasure
 from workers.models import Job, Schedule
 from workers.webhooks.actions import create_endpoint, send_test
 
@@ -73,7 +74,7 @@ API: dict[str, list[Rule]] = {
     "api-prediction": [Rule("get", READ, "prediction")],
     "api-jobs-of-model": [Rule("post", JOBS, "model", {"file": "f"})],
     "api-jobs": [Rule("get", READ)],
-    "api-job": [Rule("get", READ, "job")],
+    "api-job": [Rule("get", READ, "job"), Rule("delete", JOBS, "job")],
     "api-job-rows": [Rule("get", READ, "job")],
     "api-job-result": [Rule("get", READ, "job")],
     "api-job-cancel": [Rule("post", JOBS, "job")],
@@ -101,11 +102,15 @@ API: dict[str, list[Rule]] = {
     "api-webhook-test": [Rule("post", MANAGE, "webhook")],
     "api-deliveries": [Rule("get", MANAGE, "webhook")],
     "api-delivery-resend": [Rule("post", MANAGE, "delivery")],
+    "api-erasures": [Rule("get", MANAGE), Rule("post", MANAGE, body={"key": "k"})],
+    "api-erasure": [Rule("get", MANAGE, "erasure")],
 }
 
 PAGES: dict[str, list[Rule]] = {
     "home": [Rule("get")],
     "settings": [Rule("get")],
+    "keeping": [Rule("post", MANAGE, body={"keeping-keep_inputs": "yes"})],
+    "erase": [Rule("post", MANAGE, body={"key": "k"})],
     "own-code": [Rule("post", MANAGE, body={"allowed": "yes"})],
     "organisation-name": [Rule("post", OWN, body={"organisation-name": "Acme 2"})],
     "person-mails": [Rule("post", body={"wanted": "no"})],
@@ -148,6 +153,7 @@ PAGES: dict[str, list[Rule]] = {
     "job-progress": [Rule("get", READ, "job")],
     "job-cancel": [Rule("post", JOBS, "job")],
     "job-resume": [Rule("post", JOBS, "job")],
+    "job-delete": [Rule("post", JOBS, "job")],
     "job-result": [Rule("get", READ, "job")],
     "schedules": [Rule("get", READ)],
     "schedule-new": [Rule("post", JOBS, body={"file": "f", "model": "salary", **PLAN})],
@@ -238,6 +244,7 @@ def world(cast: Cast, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         )
         webhook = create_endpoint(caller, **HOOK).row
         delivery = send_test(caller, webhook.pk)
+        erasure = request_erasure(caller, "k")
         member = Membership.objects.get(user=cast.bob)
         invitation, _ = invite(caller, "dan@acme.example", Role.VIEWER)
         key = create_key(caller, "k", ["read"]).row
@@ -253,6 +260,7 @@ def world(cast: Cast, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         "schedule": {"schedule_id": schedule.pk},
         "webhook": {"endpoint_id": webhook.pk},
         "delivery": {"endpoint_id": webhook.pk, "delivery_id": delivery.pk},
+        "erasure": {"erasure_id": erasure.pk},
         "member": {"member_id": member.pk},
         "invitation": {"invitation_id": invitation.pk},
         "key": {"key_id": key.pk},

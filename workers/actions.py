@@ -1,4 +1,4 @@
-"""What can be done with jobs. Each verb: permission, transaction, audit."""
+"""What can be done with jobs (``removal`` deletes them). Verbs: permission, transaction, audit."""
 
 from uuid import UUID
 
@@ -13,11 +13,12 @@ from models_hub.quarantine import hold
 from models_hub.quota import require_room
 from portal import turns
 from portal.access import Caller, Permission, record
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.tenancy import current
 from portal.uploads import Received
 from workers import endings
 from workers.doors import get_job_for
+from workers.keeping import require_inputs
 from workers.models import Chunk, Job
 from workers.recognition import recognise
 from workers.recurring.sources import Found
@@ -95,7 +96,7 @@ def cancel_job(caller: Caller, job_id: UUID) -> Job:
     """
     caller.require(Permission.JOBS)
     with transaction.atomic():
-        job = _locked(caller, job_id)
+        job = locked(caller, job_id)
         if job.status in OPEN:
             job.status = Job.Status.CANCELLED
             job.finished_at = timezone.now()
@@ -110,12 +111,13 @@ def cancel_job(caller: Caller, job_id: UUID) -> Job:
 def resume_job(caller: Caller, job_id: UUID) -> Job:
     """Go on with a cancelled or failed job from where it stopped.
 
-    A job that is at work stays so. Raises Conflict when it ended by itself.
+    A job that is at work stays so. Raises Conflict when it ended by itself, or its file is gone.
     """
     caller.require(Permission.JOBS)
     with transaction.atomic():
-        job = _locked(caller, job_id)
+        job = locked(caller, job_id)
         if job.status in STOPPED:
+            require_inputs(job)
             _restart(job)
             record(caller, "job.resumed", job)
         elif job.status not in OPEN:
@@ -135,10 +137,13 @@ def _restart(job: Job) -> None:
     turns.announce(turns.Kind.SCORE)
 
 
-def _locked(caller: Caller, job_id: UUID) -> Job:
+def locked(caller: Caller, job_id: UUID) -> Job:
     """The job, its row held: a chunk that is just closing comes first, any later one too late."""
     get_job_for(caller, job_id)
-    return Job.objects.select_for_update().get(pk=job_id)
+    job = Job.objects.select_for_update().filter(pk=job_id).first()
+    if job is None:  # deleted since
+        raise NotFound("job")
+    return job
 
 
 def _ended(job: Job) -> str:

@@ -23,12 +23,15 @@ from workers.doors import get_job_for, jobs_for, rows_of_job
 from workers.downloads import download
 from workers.labels import label_text
 from workers.models import Job, JobRow
+from workers.removal import delete_job
 
 
 def job_json(job: Any) -> dict[str, Any]:
     """The API's Job. ``rows_done`` are the rows done with, ``rows_failed`` those among them that
-    could not be scored; ``rows_total`` is null until the file was read."""
-    progress = ("rows_total", "rows_done", "rows_failed", "started_at", "finished_at", "error")
+    could not be scored, ``rows_erased`` those that were erased since; ``rows_total`` is null until
+    the file was read."""
+    rows = ("rows_total", "rows_done", "rows_failed", "rows_erased")
+    progress = (*rows, "started_at", "finished_at", "error")
     about = ("filename", "size", "created", "created_by")
     return {
         "id": job.pk,
@@ -100,10 +103,14 @@ class JobsView(ApiView):
 
 
 class JobView(ApiView):
-    """``GET /jobs/{id}``"""
+    """``GET /jobs/{id}``, ``DELETE /jobs/{id}``"""
 
     def get(self, request: Request, job_id: UUID) -> Response:
         return Response(job_json(get_job_for(self.caller, job_id)))
+
+    def delete(self, request: Request, job_id: UUID) -> Response:
+        delete_job(self.caller, job_id)
+        return Response(status=204)
 
 
 class JobRowsView(ApiView):

@@ -1,5 +1,6 @@
 from django.apps import AppConfig
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, Sum
+from django.db.models.functions import Coalesce
 
 
 class WorkersConfig(AppConfig):
@@ -17,7 +18,8 @@ class WorkersConfig(AppConfig):
         def jobs() -> int:
             # A recurring job scores the same file again and again, which is stored once.
             alike = Job.objects.order_by().values("sha256", "version", "key_column")
-            rooms = alike.annotate(room=Max("size") + Max("stored"))
+            upload = Coalesce(Max("size", filter=Q(upload_gone=False)), 0)
+            rooms = alike.annotate(room=upload + Max("stored"))
             return rooms.aggregate(total=Sum("room"))["total"] or 0
 
         def schedules() -> int:
@@ -25,7 +27,9 @@ class WorkersConfig(AppConfig):
             return sum(source.get("size", 0) for source in sources)
 
         quota.PARTS.extend([jobs, schedules])
-        quarantine.USES.append(lambda sha256: Job.objects.filter(sha256=sha256).exists())
+        quarantine.USES.append(
+            lambda sha256: Job.objects.filter(sha256=sha256, upload_gone=False).exists()
+        )
         quarantine.USES.append(lambda sha256: Chunk.objects.filter(object_sha256=sha256).exists())
         quarantine.USES.append(
             lambda sha256: Schedule.objects.filter(source__sha256=sha256).exists()

@@ -5,6 +5,7 @@ from uuid import UUID
 import polars as pl
 from django.db import connection
 
+from portal import turns
 from portal.access import record, system
 from portal.tenancy import current, scope
 from workers import endings
@@ -85,6 +86,7 @@ def end_jobs() -> None:
         job = Job.objects.get(pk=job_id)
         record(system(current()), f"job.{status}", job)
         endings.tell(job)
+        turns.announce(turns.Kind.PURGE)  # its inputs, where the organisation keeps none
 
 
 def fail(organisation_id: UUID, job_id: UUID, code: str, detail: str) -> None:

@@ -41,6 +41,7 @@ task_routes = {
     "workers.deliver": {"queue": "control"},
     "workers.mail": {"queue": "control"},
     "workers.score": {"queue": "batch"},
+    "workers.purge": {"queue": "batch"},
     "workers.load": {"queue": "load"},
     "workers.sweep": {"queue": "load"},
     "workers.tidy": {"queue": "load"},

@@ -1,7 +1,8 @@
 """A job's result: the caller's own columns, as they came, beside what was predicted.
 
 Made from two sides that belong together by row number: the chunks' stored rows and the
-predictions database. Nothing of it is in memory but one stored object's rows. The database is
+predictions database. Where the organisation keeps no inputs, the key stands in their place.
+Nothing of it is in memory but one stored object's rows. The database is
 asked in a transaction for each, so that a slow download holds none open.
 """
 
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import polars as pl
 from django.conf import settings
+from django.db.models import QuerySet
 
 from berth.signature import Signature
 from portal.errors import Conflict, NotAcceptable
@@ -24,6 +26,7 @@ from workers.models import Chunk, Job, JobRow
 from workers.splitting import object_of
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+ROWS_AT_ONCE = 10_000
 # As portal.formulas, for whole columns (a job's decimals may also begin or end with the point).
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
@@ -35,8 +38,11 @@ class Result:
 
     organisation_id: UUID
     job_id: UUID
+    shelf: int
     columns: tuple[str, ...]
     signature: Signature
+    instead: str = ""
+    """Where the inputs are gone: what stands in their place, the rows' "key" or their "row"."""
 
     @property
     def is_classification(self) -> bool:
@@ -62,7 +68,11 @@ def result_of(job: Job, format_: str) -> Result:
     if job.status in (Job.Status.QUEUED, Job.Status.RUNNING):
         raise Conflict("The job has not ended yet; ask again when it has.", code="job_not_ended")
     signature = Signature.from_json(job.version.signature)
-    return Result(job.organisation_id, job.pk, tuple(job.columns), signature)
+    place = (job.organisation_id, job.pk, job.shelf)
+    if not job.inputs_gone:
+        return Result(*place, tuple(job.columns), signature)
+    instead = "key" if job.key_column else "row"
+    return Result(*place, (job.key_column or "row",), signature, instead)
 
 
 def preview(result: Result, rows: int) -> pl.DataFrame:
@@ -73,6 +83,10 @@ def preview(result: Result, rows: int) -> pl.DataFrame:
 
 def frames(result: Result) -> Iterator[pl.DataFrame]:
     """The result's rows in the order of the file, an object's at a time. Enters the scope."""
+    yield from _without_inputs(result) if result.instead else _with_inputs(result)
+
+
+def _with_inputs(result: Result) -> Iterator[pl.DataFrame]:
     with scope(result.organisation_id):
         chunks = list(
             Chunk.objects.filter(job_id=result.job_id, row_from__gte=0)
@@ -82,22 +96,35 @@ def frames(result: Result) -> Iterator[pl.DataFrame]:
     for chunk in chunks:
         given = object_of(chunk)
         with scope(result.organisation_id):
-            answers = _answers(result, chunk.object_from, chunk.object_from + given.height)
+            end = chunk.object_from + given.height
+            rows = _rows(result).filter(row__gte=chunk.object_from, row__lt=end)
+            answers = _answers(rows)
         if answers.height:
             places = answers["row"] - chunk.object_from
             yield _joined(result, given.select(pl.all().gather(places)), answers)
 
 
-def _answers(result: Result, first: int, end: int) -> pl.DataFrame:
-    """What the predictions database has for the rows from ``first`` up to ``end``."""
-    rows = (
-        JobRow.objects.filter(job_id=result.job_id, row__gte=first, row__lt=end)
-        .order_by("row")
-        .values_list("row", "value", "label", "probability", "error")
-    )
-    schema = {"row": pl.Int64, "value": pl.Float64, "label": pl.String}
+def _without_inputs(result: Result) -> Iterator[pl.DataFrame]:
+    """Keys (or, where there are none, the rows' numbers) and what was predicted for them."""
+    following = 0
+    while True:
+        with scope(result.organisation_id):
+            answers = _answers(_rows(result).filter(row__gte=following)[:ROWS_AT_ONCE])
+        if not answers.height:
+            return
+        following = answers["row"][-1] + 1
+        yield _joined(result, answers.select(pl.col(result.instead).alias("0")), answers)
+
+
+def _rows(result: Result) -> QuerySet[JobRow]:
+    return JobRow.objects.filter(shelf=result.shelf, job_id=result.job_id).order_by("row")
+
+
+def _answers(rows: QuerySet[JobRow]) -> pl.DataFrame:
+    """What the predictions database has of these rows."""
+    schema = {"row": pl.Int64, "key": pl.String, "value": pl.Float64, "label": pl.String}
     schema |= {"probability": pl.Float64, "error": pl.String}
-    return pl.DataFrame(list(rows), schema=schema, orient="row")
+    return pl.DataFrame(list(rows.values_list(*schema)), schema=schema, orient="row")
 
 
 def _joined(result: Result, given: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from berth.predictions import PredictionError, Predictions
 from predictions.engine import Answering
-from workers.labels import label_text
+from workers.labels import LONGEST_KEY, label_text, storable
 from workers.models import Chunk
 from workers.reading import ERROR
 from workers.splitting import rows_of
 
-LONGEST_KEY = 500
 LONGEST_ERROR = 1_000
 Columns = dict[str, NDArray[Any]]
 
@@ -76,11 +75,6 @@ def keys_of(chunk: Chunk, frame: pl.DataFrame) -> list[str | None]:
         return [None] * frame.height
     keys = frame[place].cast(pl.String).to_list()
     return [None if key is None else storable(key)[:LONGEST_KEY] for key in keys]
-
-
-def storable(text: str) -> str:
-    """The text as PostgreSQL takes it: it has no NUL."""
-    return text.replace("\x00", "\ufffd")
 
 
 def _note(outcome: Outcome, errors: Sequence[str | None]) -> None:

@@ -24,22 +24,16 @@ def give_shelf(job: Job, rows: int) -> None:
             job.shelf = cursor.fetchone()[0]
 
 
-def drop_shelves() -> bool:
-    """Drop the shelves, of the organisation in scope, whose jobs are gone; False if one is left.
+def drop_shelves() -> None:
+    """Drop the shelves, of the organisation in scope, whose jobs are gone.
 
-    Somebody who reads the whole database for long (a backup) may hold one up for now.
+    Somebody who reads the whole database for long (a backup) may hold one up: then next time.
     """
-    numbers = list(Shelf.objects.filter(job=None).values_list("number", flat=True))
-    return all([_drop(number) for number in numbers])
-
-
-def _drop(number: int) -> bool:
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT workers_drop_shelf(%s)", [number])
-    except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
-            raise
-        log.info("shelf_in_use", shelf=number)
-        return False
-    return True
+    for number in list(Shelf.objects.filter(job=None).values_list("number", flat=True)):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT workers_drop_shelf(%s)", [number])
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            log.info("shelf_in_use", shelf=number)

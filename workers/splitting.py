@@ -14,8 +14,10 @@ import polars as pl
 from berth.problems import nearest
 from berth.signature import Signature
 from models_hub import storage
+from models_hub.quarantine import hold_bytes
 from portal import turns
 from workers.claims import give_back, held, owned
+from workers.keeping import drop_upload
 from workers.models import Chunk, Job
 from workers.reading import Batch, Reader, UnreadableFile, open_reader
 from workers.reading.base import MOST_ROWS
@@ -90,8 +92,10 @@ def _store(chunk: Chunk, reader: Reader, batch: Batch) -> None:
     if chunk.row_to + rows > MOST_ROWS:
         raise UnreadableFile("too_many_rows", f"A job takes at most {MOST_ROWS:,} rows.")
     data = packed(batch.frame)
-    sha256 = storage.put_bytes(chunk.organisation_id, data)
     with owned(chunk):
+        # Stored in the transaction that notes it: whoever deletes the job, or the last other user
+        # of these bytes, comes before it or after it.
+        sha256 = hold_bytes(data)
         Chunk.objects.create(
             job=chunk.job,
             row_from=chunk.row_to,
@@ -137,5 +141,6 @@ def _close(chunk: Chunk) -> None:
         chunk.state = Chunk.State.DONE
         chunk.save(update_fields=["state"])
         give_shelf(chunk.job, chunk.row_to)
+        drop_upload(chunk.job)
         Job.objects.filter(pk=chunk.job_id).update(rows_total=chunk.row_to)
         turns.announce(turns.Kind.SCORE)

@@ -67,6 +67,14 @@ def mail() -> None:
     outgoing.send_due(letters.Letters())
 
 
+@shared_task(name="workers.purge")
+def purge() -> None:
+    """Remove what was given up, for a while; ring again if work is left."""
+    from workers import purging  # not above: it imports polars, see `score`
+
+    purging.drain()
+
+
 @shared_task(name="workers.load")
 def load() -> None:
     """Bring the journals into the predictions database."""
@@ -94,4 +102,5 @@ def tidy() -> None:
         with scope(organisation):
             idempotency.forget_old()
             subscribers.forget_old()
+            turns.announce(Kind.PURGE)  # what is past its time by the organisation's settings
     uploads.forget_old()

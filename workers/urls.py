@@ -11,6 +11,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/progress", views.progress, name="job-progress"),
     path("jobs/<uuid:job_id>/cancel", views.cancel, name="job-cancel"),
     path("jobs/<uuid:job_id>/resume", views.resume, name="job-resume"),
+    path("jobs/<uuid:job_id>/delete", views.delete, name="job-delete"),
     path("jobs/<uuid:job_id>/result", views.result, name="job-result"),
     path("", include("workers.recurring.urls")),
     path("", include("workers.webhooks.urls")),

@@ -25,7 +25,9 @@ from workers.actions import OPEN, STOPPED, cancel_job, resume_job, submit_job
 from workers.doors import get_job_for, jobs_for, rows_of_job, rows_read
 from workers.downloads import download
 from workers.forms import JobForm, version_choices
+from workers.keeping import has_what_is_left
 from workers.models import Job
+from workers.removal import delete_job
 
 PAGE = 30
 PREVIEW_ROWS, PREVIEW_COLUMNS, ERROR_ROWS = 20, 30, 10
@@ -147,7 +149,7 @@ def _job_page(
         "fragment": fragment,
         "chip": CHIPS[Job.Status(job.status)],
         "at_work": job.status in OPEN,
-        "can_resume": job.status in STOPPED,
+        "can_resume": job.status in STOPPED and has_what_is_left(job),
         "pace": Pace.of(job),
         "errors": rows_of_job(job).filter(error__isnull=False)[:ERROR_ROWS],
     }
@@ -223,6 +225,14 @@ def resume(request: PageRequest, job_id: UUID) -> HttpResponse:
     resume_job(request.caller, job_id)
     messages.success(request, "The job goes on from where it stopped.")
     return redirect("job", job_id)
+
+
+@deed
+def delete(request: PageRequest, job_id: UUID) -> HttpResponse:
+    """Delete the job and all that came of it."""
+    delete_job(request.caller, job_id)
+    messages.success(request, "The job is deleted.")
+    return redirect("jobs")
 
 
 @page

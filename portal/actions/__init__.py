@@ -13,6 +13,7 @@ from portal.actions.organisations import (
     allow_own_code,
     create_organisation,
     rename_organisation,
+    set_keeping,
 )
 from portal.actions.people import (
     INVITATION_DAYS,
@@ -58,5 +59,6 @@ __all__ = [
     "revoke_key",
     "revoke_server_token",
     "server_tokens",
+    "set_keeping",
     "want_job_mails",
 ]

@@ -1,10 +1,10 @@
-"""Organisations: made with their first owner, renamed, and whether they may bring code."""
+"""Organisations: made with their first owner, renamed, what they may bring and what they keep."""
 
 import re
 
 from django.db import IntegrityError, transaction
 
-from portal import tenancy
+from portal import tenancy, turns
 from portal.access import Caller, Permission, record, system
 from portal.actions.accounts import clean_email, new_person
 from portal.errors import Conflict, Invalid
@@ -13,6 +13,7 @@ from portal.tenancy import current
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 MOST_CALLS = 2**31 - 1
+MOST_DAYS = 36_500
 
 
 def create_organisation(
@@ -70,6 +71,38 @@ def allow_own_code(caller: Caller, allowed: bool) -> Organisation:
             organisation.save(update_fields=["own_code"])
             deed = "allowed" if allowed else "forbidden"
             record(caller, f"organisation.own_code_{deed}", organisation)
+    return organisation
+
+
+def set_keeping(
+    caller: Caller,
+    *,
+    keep_inputs: bool,
+    inputs_days: int | None,
+    jobs_days: int | None,
+    live_days: int | None,
+) -> Organisation:
+    """What the organisation in scope keeps, and for how many days (None: until it is deleted).
+
+    ``keep_inputs``: jobs' rows beside their predictions. What is past its time now is removed
+    soon. Raises Invalid for a number of days that is off.
+    """
+    caller.require(Permission.MANAGE)
+    days = {"inputs_days": inputs_days, "jobs_days": jobs_days, "live_days": live_days}
+    for name, given in days.items():
+        if given is not None and not 1 <= given <= MOST_DAYS:
+            detail = f"A number of days is from 1 to {MOST_DAYS:,}; leave it empty for no end."
+            raise Invalid.field(name, "out_of_range", detail)
+    after: dict[str, int | None] = {"keep_inputs": keep_inputs, **days}
+    with transaction.atomic():
+        organisation = Organisation.objects.select_for_update().get(pk=current())
+        before = {name: getattr(organisation, name) for name in after}
+        if before != after:
+            for name, value in after.items():
+                setattr(organisation, name, value)
+            organisation.save(update_fields=list(after))
+            record(caller, "organisation.keeping_changed", organisation, before=before, after=after)
+            turns.announce(turns.Kind.PURGE)
     return organisation
 
 

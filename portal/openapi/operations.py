@@ -179,6 +179,10 @@ JOBS: dict[str, dict[str, Operation]] = {
             "getJob", "Jobs", "read", "Show a job",
             {"200": answer("The job.", ref("Job"))}, 404,
         ),
+        "delete": operation(
+            "deleteJob", "Jobs", "jobs", "Delete a job that has ended, and all that came of it",
+            {"204": {"description": "It is gone. Again, there is none to delete (404)."}}, 404, 409,
+        ),
     },
     "/jobs/{id}/rows": {
         "get": operation(
@@ -211,7 +215,34 @@ JOBS: dict[str, dict[str, Operation]] = {
     },
 }  # fmt: skip
 
-PATHS = {**MODELS, **PREDICTIONS, **JOBS, **SCHEDULES, **WEBHOOKS, **FEEDS}
+ERASURES: dict[str, dict[str, Operation]] = {
+    "/erasures": {
+        "get": operation(
+            "listErasures", "Jobs", "manage", "List erasures",
+            {"200": answer("A page of erasures, the newest first.", page("Erasure"))}, 422,
+            parameters=PAGING,
+        ),
+        "post": operation(
+            "eraseKey", "Jobs", "manage", "Erase all rows with a key, from every job",
+            {"202": answer("The erasure, at work: ask its Location.", ref("Erasure"),
+                            location=True)},
+            400, 413, 415, 422,
+            body=as_json(record({"key": text("The key, as the rows have it.", maxLength=500)}),
+                         example={"key": "A-0001"}),
+            parameters=ONCE,
+            more="Predictions and stored inputs of the rows go. Jobs at work are gone through"
+            " when they have ended. Of the key only a keyed digest is kept.",
+        ),
+    },
+    "/erasures/{id}": {
+        "get": operation(
+            "getErasure", "Jobs", "manage", "Show an erasure",
+            {"200": answer("The erasure.", ref("Erasure"))}, 404,
+        ),
+    },
+}  # fmt: skip
+
+PATHS = {**MODELS, **PREDICTIONS, **JOBS, **SCHEDULES, **WEBHOOKS, **ERASURES, **FEEDS}
 PATH_PARAMETERS: dict[str, Schema] = {
     "slug": text("The model's slug.", examples=["salary"]),
     "number": whole("The version's number.", minimum=1),

@@ -61,7 +61,12 @@ PROBLEMS: dict[str, Explained] = {
         " backup. Forget what you read and start again from 0.",
     ),
     "job_ended": Explained(409, "The job has ended already."),
-    "job_not_ended": Explained(409, "The job has not ended yet: ask again when it has."),
+    "job_not_ended": Explained(
+        409, "The job has not ended yet: ask again when it has, or cancel it first."
+    ),
+    "inputs_gone": Explained(
+        409, "The job's file is not kept any more, so it can't go on: send it as a new job."
+    ),
     "too_many": Explained(409, "The organisation has as many of these as it may: delete one."),
     "webhook_off": Explained(409, "The webhook is switched off: switch it on first."),
     "delivery_pending": Explained(409, "The message is on its way already."),

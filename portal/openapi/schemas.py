@@ -357,6 +357,7 @@ SCHEMAS: dict[str, Schema] = {
             "rows_total": or_null(whole("Known once the file is read.")),
             "rows_done": whole("Rows that are done with."),
             "rows_failed": whole("Those among them that have an error."),
+            "rows_erased": whole("Those among them that were erased since."),
             "started_at": or_null(MOMENT),
             "finished_at": or_null(MOMENT),
             "error": or_null(ref("Refusal")),
@@ -365,6 +366,19 @@ SCHEMAS: dict[str, Schema] = {
             "size": whole(),
             "created": MOMENT,
             "created_by": text(),
+        }
+    ),
+    "Erasure": record(
+        {
+            "id": text(format="uuid"),
+            "status": text(enum=["pending", "done"]),
+            "digest": text("The key's: HMAC-SHA256 under a secret of this installation."),
+            "jobs": whole("Jobs in which the key was."),
+            "rows": whole("Rows that were erased."),
+            "jobs_left": whole("Jobs that are still to be gone through."),
+            "created": MOMENT,
+            "created_by": text(),
+            "finished": or_null(MOMENT),
         }
     ),
     "JobRow": record(

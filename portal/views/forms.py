@@ -23,6 +23,7 @@ ABOUT = {
     "job": "Jobs",
     "schedule": "Recurring jobs",
     "webhook": "Webhooks",
+    "erasure": "Erasures",
     "key": "Keys",
     "widget": "Widgets",
     "member": "People",
@@ -95,6 +96,44 @@ class NameForm(forms.Form):
     """The name of the organisation or of the person."""
 
     name = forms.CharField(max_length=120)
+
+
+def _days(label: str, help_text: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        help_text=help_text,
+        widget=forms.NumberInput(attrs={"min": 1, "placeholder": "no end"}),
+        error_messages={"invalid": "Days are a whole number; leave it empty for no end."},
+    )
+
+
+class KeepingForm(forms.Form):
+    """What the organisation keeps, and how long."""
+
+    keep_inputs = forms.BooleanField(
+        label="Keep the rows of a job's file beside its predictions",
+        required=False,
+        help_text="Without them a result has only the key, the prediction and the error.",
+    )
+    inputs_days = _days("Days that a job's rows are kept", "Counted from its end.")
+    jobs_days = _days(
+        "Days that jobs are kept", "Then a job goes whole: rows, predictions and verification."
+    )
+    live_days = _days(
+        "Days that live predictions are kept", "Counted from the answer: question and answer go."
+    )
+
+
+class EraseForm(forms.Form):
+    """Whose rows to erase."""
+
+    key = forms.CharField(
+        label="Key",
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="As it stands in the id column of the files.",
+    )
 
 
 class AuditFilter(forms.Form):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django.conf import settings as conf
 from django.contrib import messages
+from django.forms import Form, model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
@@ -17,14 +18,17 @@ from portal.errors import Invalid
 from portal.models import Organisation
 from portal.pages import PageRequest, deed, page, refuse
 from portal.tenancy import current
-from portal.views.forms import NameForm
+from portal.views.forms import EraseForm, KeepingForm, NameForm
 from workers import relayed
+from workers.erasures import erasures_for
+
+ERASURES = 5
 
 
 @page
 def settings(request: PageRequest) -> HttpResponse:
     """The organisation's name and limits, the installation's signing key, the person's name."""
-    return _show(request)
+    return show(request)
 
 
 @deed
@@ -34,7 +38,7 @@ def organisation_name(request: PageRequest) -> HttpResponse:
     if _named(request, form, actions.rename_organisation):
         messages.success(request, f"The organisation is “{form.cleaned_data['name']}” now.")
         return redirect("settings")
-    return _show(request, organisation_form=form)
+    return show(request, organisation_form=form)
 
 
 @deed
@@ -64,7 +68,7 @@ def person_name(request: PageRequest) -> HttpResponse:
     if _named(request, form, actions.rename_person):
         messages.success(request, f"You are “{form.cleaned_data['name']}” now.")
         return redirect("settings")
-    return _show(request, person_form=form)
+    return show(request, person_form=form)
 
 
 def _named(request: PageRequest, form: NameForm, verb: Callable[[Caller, str], object]) -> bool:
@@ -78,13 +82,17 @@ def _named(request: PageRequest, form: NameForm, verb: Callable[[Caller, str], o
     return True
 
 
-def _show(request: PageRequest, **forms: NameForm) -> HttpResponse:
+def show(request: PageRequest, **forms: Form) -> HttpResponse:
+    """The page; ``forms`` are those that were refused."""
     organisation = Organisation.objects.get(pk=current())
     context = {
         "nav": "settings",
         "organisation": organisation,
         "organisation_form": NameForm(initial={"name": organisation.name}, prefix="organisation"),
         "person_form": NameForm(initial={"name": request.user.name}, prefix="person"),
+        "keeping_form": KeepingForm(initial=model_to_dict(organisation), prefix="keeping"),
+        "erase_form": EraseForm(),
+        "erasures": erasures_for(request.caller)[:ERASURES] if request.caller.may["manage"] else [],
         "stored": stored_bytes(),
         "signing_key": _public_key(),
         "sandbox": standing.standing(),

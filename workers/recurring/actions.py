@@ -120,7 +120,8 @@ def replace_file(caller: Caller, schedule_id: UUID, file: Received) -> Schedule:
         before, schedule.source = schedule.source, sources.kept(found)
         schedule.save(update_fields=["source"])
         record(caller, "schedule.file_replaced", schedule, sha256=file.sha256)
-        quarantine.let_go(before.get("sha256", ""))
+        if sha256 := before.get("sha256"):
+            quarantine.remove_unused(sha256)
     return schedule
 
 
@@ -163,4 +164,5 @@ def delete_schedule(caller: Caller, schedule_id: UUID) -> None:
         schedule = get_schedule_for(caller, schedule_id, lock=True)
         record(caller, "schedule.deleted", schedule)
         schedule.delete()
-        quarantine.let_go(schedule.source.get("sha256", ""))
+        if sha256 := schedule.source.get("sha256"):
+            quarantine.remove_unused(sha256)

@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from workers import api, erasures_api
+from workers import api
+from workers.erasures import api as erasures
 
 urlpatterns = [
     path("models/<slug:slug>/jobs", api.ModelJobsView.as_view(), name="api-jobs-of-model"),
@@ -14,6 +15,6 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/resume", api.ResumeView.as_view(), name="api-job-resume"),
     path("", include("workers.recurring.api_urls")),
     path("", include("workers.webhooks.api_urls")),
-    path("erasures", erasures_api.ErasuresView.as_view(), name="api-erasures"),
-    path("erasures/<uuid:erasure_id>", erasures_api.ErasureView.as_view(), name="api-erasure"),
+    path("erasures", erasures.ErasuresView.as_view(), name="api-erasures"),
+    path("erasures/<uuid:erasure_id>", erasures.ErasureView.as_view(), name="api-erasure"),
 ]

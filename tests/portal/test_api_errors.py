@@ -26,6 +26,7 @@ ARGUMENTS = {
     "schedule_id": UUID(int=1),
     "endpoint_id": UUID(int=1),
     "delivery_id": UUID(int=1),
+    "erasure_id": UUID(int=1),
     "sha256": "0" * 64,
 }
 

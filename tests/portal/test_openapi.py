@@ -222,6 +222,11 @@ def test_answers_about_jobs_fit(call: Call, cast: Cast) -> None:
     assert call("post", "/jobs/{id}/cancel", id=job["id"]).status_code == 409
     call("post", "/jobs/{id}/resume", id=job["id"])
     call("get", "/jobs")
+    erasure = call("post", "/erasures", {"key": "a"}).json()
+    call("get", "/erasures")
+    assert call("get", "/erasures/{id}", id=erasure["id"]).json()["status"] == "pending"
+    assert call("delete", "/jobs/{id}", id=job["id"]).status_code == 204
+    assert call("delete", "/jobs/{id}", id=job["id"]).status_code == 404
     other = call("post", "/models/{slug}/jobs", {**form, "file": fresh(content)}, slug="grades")
     assert call("post", "/jobs/{id}/cancel", id=other.json()["id"]).status_code == 200
 

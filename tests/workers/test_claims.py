@@ -21,7 +21,7 @@ from portal.models import Turn
 from tests.cast import Cast
 from tests.workers.conftest import publish, table
 from tests.workers.test_jobs import parquet
-from workers import batch, claims, closing, scoring
+from workers import batch, claims, closing, purging, scoring
 from workers.claims import Overtaken
 from workers.models import Chunk, Job
 from workers.splitting import split
@@ -290,6 +290,8 @@ def test_organisations_are_served_in_turn(
 
 def test_nobodys_turn_is_left_when_all_is_done(run: Run, cast: Cast) -> None:
     run(content())
+    assert turns.waiting_kinds() == [turns.Kind.PURGE]
+    purging.drain()
     assert turns.waiting_kinds() == []
     with tenancy.scope(cast.acme.pk):
         assert Turn.objects.filter(kind=Turn.Kind.SCORE, waiting=True).count() == 0

@@ -23,6 +23,7 @@ from benchmarks import (
     offline,
     promotions,
     report,
+    shelves,
     walls,
 )
 from benchmarks.installation import Installation, berth, load_versions, upload
@@ -31,6 +32,7 @@ from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
 
 MODELS = 50
 PROMOTIONS = 50
+JOBS, JOB_ROWS = 10, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     report.started(*dedicated.start(there, model.read_bytes(), questions[0], folder))
     row = json.loads(questions[0].body)["instances"][0]
     report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
+    shelves.show(shelves.measure(there, JOBS, JOB_ROWS, questions=200))
     load_versions(there, MODELS, questions[0].body)
     report.offline(offline.ROWS, offline.measure(there, folder, arguments.rounds))
     report.native(native.measure(there, arguments.rounds))

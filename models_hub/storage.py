@@ -149,6 +149,24 @@ def delete(organisation_id: UUID, sha256: str) -> None:
         default_storage.delete(_name(organisation_id, sha256))
 
 
+def delete_all(organisation_id: UUID) -> None:
+    """Forget all files of an organisation; again is once. Raises Unavailable."""
+    with _reached():
+        _delete_below(str(organisation_id))
+
+
+def _delete_below(folder: str) -> None:
+    try:
+        folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in folders:
+        _delete_below(f"{folder}/{name}")
+    for name in files:
+        default_storage.delete(f"{folder}/{name}")
+    default_storage.delete(folder)  # a disk's empty folder; an object store has none
+
+
 def is_reachable() -> bool:
     """Whether the storage answers. A missing object is an answer."""
     try:

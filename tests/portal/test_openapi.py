@@ -144,8 +144,13 @@ def test_answers_about_models_and_versions_fit(
     golden: dict[str, Any] = {"instances": [], "predictions": []}
     parity = {"rows": 500, "max_relative_error": 1e-7, "mismatches": 0}
     found = (trained.onnx, trained.signature, parity, {"p50_ms": 0.1}, golden)
-    inspection = sandbox.Inspection("onnx", *found, facts={}, stages=())
-    monkeypatch.setattr(sandbox, "inspect", lambda *args, **more: inspection)
+    inspection = sandbox.Inspection("onnx", *found, facts={})
+
+    def inspect(*args: Any, meanwhile: Any, **more: Any) -> sandbox.Inspection:
+        meanwhile(inspection)
+        return inspection
+
+    monkeypatch.setattr(sandbox, "inspect", inspect)
     call("post", "/models", {"slug": "wages", "name": "Wages"})
     artifact = SimpleUploadedFile("model.onnx", b"\x08\x08" + b"x" * 100)
     upload = call("post", "/models/{slug}/versions", {"artifact": artifact}, slug="wages")

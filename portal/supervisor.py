@@ -157,7 +157,7 @@ class Supervisor:
         web += ["--workers-kill-timeout", "4", "portal.wsgi:application"]
         celery = ["-m", "celery", "-A", "workers.celery", "worker"]
         quiet = ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
-        worker = ["--queues", "control,batch", "--concurrency", "2", *quiet]
+        worker = ["--queues", "control,batch,outside", "--concurrency", "2", *quiet]
         # Journals are loaded however long the files are that the worker is at.
         loader = ["--queues", "load", "--pool", "solo", *quiet]
         loader += ["--hostname", "loader@%h"]

@@ -37,9 +37,9 @@ task_default_queue = "control"
 task_routes = {
     "workers.inspect": {"queue": "control"},
     "workers.probe": {"queue": "control"},
-    "workers.recur": {"queue": "control"},
-    "workers.deliver": {"queue": "control"},
-    "workers.mail": {"queue": "control"},
+    "workers.recur": {"queue": "batch"},
+    "workers.deliver": {"queue": "outside"},
+    "workers.mail": {"queue": "outside"},
     "workers.score": {"queue": "batch"},
     "workers.purge": {"queue": "batch"},
     "workers.load": {"queue": "load"},

@@ -33,6 +33,7 @@ CONTAINERS = {
     "once per release": {"prepare"},
     "web": {"web"},
     "worker": {"worker", "sandbox"},
+    "notifier": {"notifier"},
     "loader": {"loader"},
     "scheduler": {"scheduler"},
     "relay": {"relay"},

@@ -153,3 +153,27 @@ def test_each_variable_is_described_once() -> None:
     names = [variable.name for variable in VARIABLES]
     assert len(names) == len(set(names))
     assert all(variable.default and variable.meaning.endswith(".") for variable in VARIABLES)
+
+
+def test_links_in_mails_lead_to_the_first_host_unless_the_operator_says_where(
+    tmp_path: Path,
+) -> None:
+    home = {"BERTH_HOME": str(tmp_path)}
+    assert load({**home, "PORT": "9000"}).url == "http://localhost:9000"
+    hosts = {"ALLOWED_HOSTS": ".example.com,models.example.com"}
+    assert load({**PRODUCTION, **home, **hosts}).url == "https://models.example.com"
+    assert load({**home, "BERTH_URL": "https://berth.example/"}).url == "https://berth.example"
+    for wrong in ("berth.example", "https://berth.example/path", "https://user@berth.example"):
+        with pytest.raises(BadEnvironment, match="set it to https://HOST, without a path"):
+            load({**home, "BERTH_URL": wrong})
+
+
+def test_hosts_that_webhooks_may_call_are_named_one_by_one(tmp_path: Path) -> None:
+    home = {"BERTH_HOME": str(tmp_path)}
+    given = "Hooks.internal, 10.1.2.3:8080,[fd00::1]:80,"
+    named = ("hooks.internal", "10.1.2.3:8080", "[fd00::1]:80")
+    assert load({**home, "BERTH_WEBHOOK_HOSTS": given}).webhook_hosts == named
+    assert load(home).webhook_hosts == ()
+    for wrong in ("http://hooks.internal", "*", "10.0.0.0/8"):
+        with pytest.raises(BadEnvironment, match="set it to HOST or HOST:PORT"):
+            load({**home, "BERTH_WEBHOOK_HOSTS": wrong})

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 LEASE_SECONDS = 180  # longer than the longest try
 AT_ONCE = 8
 JITTER = 0.2
+KEPT = timedelta(days=30)
 
 _CLAIM = """
 UPDATE {table} SET attempt = attempt + 1, due = clock_timestamp() + %s * interval '1 second'
@@ -170,3 +171,9 @@ def _note(post: Post, line: Outgoing, outcome: Outcome) -> None:
             held.finished = timezone.now()
         post.noted(held, outcome)
         held.save()
+
+
+def forget_old(*posts: Post) -> None:
+    """Drop the lines of the organisation in scope that ended longer ago than KEPT."""
+    for post in posts:
+        post.model.objects.filter(finished__lt=timezone.now() - KEPT).delete()

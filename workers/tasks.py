@@ -103,4 +103,5 @@ def tidy() -> None:
             idempotency.forget_old()
             subscribers.forget_old()
             turns.announce(Kind.PURGE)  # what is past its time by the organisation's settings
+            outgoing.forget_old(outbox.Deliveries(), letters.Letters())
     uploads.forget_old()

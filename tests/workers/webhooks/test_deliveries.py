@@ -19,7 +19,7 @@ from tests.cast import Cast
 from tests.workers.conftest import Submit
 from tests.workers.webhooks.receiver import Received, Receiver, status
 from workers import batch, outgoing, tasks
-from workers.models import Endpoint
+from workers.models import Delivery, Endpoint
 from workers.webhooks import outbox, signing
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
@@ -320,6 +320,21 @@ def test_many_are_told_side_by_side_so_that_one_that_hangs_holds_up_no_other(
     tasks.deliver()
     assert not together.broken
     assert len(receiver.got) == 4
+
+
+def test_the_list_goes_back_a_month_and_forgets_nothing_that_is_on_its_way(
+    cast: Cast, hook: Any, run: Submit, deliveries: Deliveries
+) -> None:
+    run(GOOD)
+    tasks.deliver()
+    run(GOOD)  # on its way
+    tasks.tidy()
+    assert len(deliveries()) == 2
+    with tenancy.scope(cast.acme.pk):
+        ended = Delivery.objects.filter(state=Delivery.State.SENT)
+        ended.update(finished=timezone.now() - timedelta(days=31))
+    tasks.tidy()
+    assert [delivery["status"] for delivery in deliveries()] == ["pending"]
 
 
 def test_each_deed_stands_in_the_audit_log(api: Client, cast: Cast, hook: Any) -> None:

@@ -1,5 +1,7 @@
 """Recurring jobs: each slot runs once, whoever looks and whatever dies."""
 
+import re
+import shlex
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +18,12 @@ from portal import tenancy, turns
 from portal.errors import Unavailable
 from portal.models import AuditEntry
 from tests.cast import Cast
+from tests.instance import ROOT
 from tests.workers.recurring.conftest import PLAN, Make, long_ago, people
 from workers import batch, tasks
 from workers.models import Job, Run, Schedule
 from workers.recurring import running, sources
+from workers.recurring.plans import FIELDS
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 
@@ -274,6 +278,20 @@ def test_a_plan_that_is_off_is_refused_beside_its_field(
     answer = api.post("/api/v1/models/salary/schedules", plan)
     assert answer.status_code == 422, answer.content
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
+
+
+def test_the_fields_that_the_guide_prints_are_taken(api: Client) -> None:
+    guide = (ROOT / "docs" / "recurring.md").read_text()
+    (call,) = re.findall(r"curl .*?[^\\]\n", guide, re.DOTALL)
+    parts = [part for part in shlex.split(call) if re.fullmatch(r"\w+=.*", part)]
+    fields = dict(part.split("=", 1) for part in parts)
+    assert fields.pop("file") == "@people.csv"
+    form = {"file": people(), **fields}
+    answer = api.post("/api/v1/models/salary/schedules", form)
+    assert answer.status_code == 201, answer.content
+    assert (answer.json()["every"], answer.json()["day"]) == ("month", 31)
+    named = set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE))
+    assert named >= set(FIELDS) - {"name"}
 
 
 def test_the_same_post_twice_is_one_recurring_job(api: Client) -> None:

@@ -1,6 +1,7 @@
 """Fitted models that look right and whose numbers point astray; as pickles and as skops files."""
 
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import scipy.sparse
 import sklearn
 import skops.io
+from lightgbm import LGBMRegressor
 from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingRegressor,
@@ -147,6 +149,12 @@ def false_version(_: Path) -> bytes:
     return data.replace(b"left_child", b"left_chilt")
 
 
+def boosted_cycle(_: Path) -> bytes:
+    """A tree of LightGBM whose first split is its own child: whoever follows it never ends."""
+    model = fitted(LGBMRegressor(n_estimators=2, min_child_samples=2, verbose=-1))
+    return re.sub(rb"left_child=\d", b"left_child=0", pickle.dumps(model), count=1)
+
+
 def version_of_no_text(_: Path) -> bytes:
     """The version is an object whose text is endless; the model's tree is cyclic."""
     model = cycle()
@@ -165,5 +173,6 @@ MODELS = [
     *(Case(f"{make.__name__} in skops", "m.skops", DAMAGED, archived(make)) for make in ARCHIVED),
     Case("NaN for every row", "m.pkl", "cannot_predict", pickled(not_a_number)),
     Case("a false version", "m.pkl", "sklearn_version_unsupported", false_version),
+    Case("a cycle in LightGBM", "m.pkl", DAMAGED, boosted_cycle),
     Case("a version that is no text", "m.pkl", DAMAGED, version_of_no_text),
 ]

@@ -20,6 +20,7 @@ from models_hub.formats.standins import STAND_INS, Foreign
 MAX_NAMES = 20
 JOBLIB = b"joblib.numpy_pickle"
 _VERSION = re.compile(rb"_sklearn_version.{1,24}?([0-9]+\.[0-9]+[0-9A-Za-z.+]{0,20})", re.DOTALL)
+_NAMED = 4  # of the names that a refusal is about
 _WAY_OUT = (
     "Replace it by scikit-learn's own (an encoder, a FunctionTransformer of a numpy function), or "
     "convert the pipeline to ONNX and upload that."
@@ -140,10 +141,11 @@ def _said(error: Exception) -> str:
 
 def _own_code(names: list[str]) -> Refused:
     shown = [name for name in names if not allowed.is_by_value(name)] or names
-    others = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
+    some = ", ".join(shown[:_NAMED]) + (f" and {len(shown) - _NAMED} more" * (len(shown) > _NAMED))
+    are = "is" if len(shown) == 1 else "are"
     return Refused(
         "own_code",
-        f"{shown[0]}{others} is your own code or a library's that is not on this server, and "
+        f"{some} {are} your own code or a library's that is not on this server, and "
         f"uploaded code is not run here. {_WAY_OUT}",
         {"names": names},
     )

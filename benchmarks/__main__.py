@@ -8,11 +8,13 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from sklearn.pipeline import Pipeline
 
 from benchmarks import (
     browser,
@@ -33,6 +35,9 @@ from benchmarks.servers import Broken, granian, memory_of, uvicorn, web_workers
 MODELS = 50
 PROMOTIONS = 50
 JOBS, JOB_ROWS = 10, 1_000_000
+PARTS = (
+    "walls", "servers", "browser", "start", "promotions", "rows", "jobs", "native", "memory"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,51 +69,76 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument("--seconds", type=int, default=4, metavar="S", help="of each measurement")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="default all")
     return parser.parse_args()
 
 
 def _run(folder: Path, stack: ExitStack, arguments: argparse.Namespace) -> None:
     report.machine()
-    report.walls(walls.measure(3 * arguments.rounds))
-    pipeline = train()
+    pipeline, rounds = train(), arguments.rounds
     there = stack.enter_context(berth(folder))
     model = folder / "model.onnx"
     model.write_bytes(upload(there, pipeline))
-    plain = stack.enter_context(
-        uvicorn("benchmarks.plain_fastapi:app", model, folder / "plain.log")
-    )
-    tuned = stack.enter_context(
-        granian("benchmarks.tuned_fastapi:app", "asgi", model, folder / "tuned.log")
-    )
-    bare = stack.enter_context(granian("benchmarks.bare:app", "rsgi", model, folder / "bare.log"))
-    infer, journal = stack.enter_context(dedicated.beside(there, folder))
-    doors = {
-        report.BERTH: Door(there.predict),
-        report.DEDICATED: Door(infer, "tensors"),
-        report.FASTAPI: Door(f"{plain}/predict"),
-        report.TUNED: Door(f"{tuned}/predict"),
-        report.BARE: Door(f"{bare}/predict"),
+    one, many = (question(pipeline, rows) for rows in (1, 1_000))
+    row = json.loads(one.body)["instances"][0]
+    parts: dict[str, Callable[[], None]] = {
+        "walls": lambda: report.walls(walls.measure(3 * rounds)),
+        "servers": lambda: _servers(there, folder, pipeline, model, (one, many), arguments),
+        "browser": lambda: report.in_browser(browser.first_predictions(pipeline, one, 4 * rounds)),
+        "start": lambda: report.started(*dedicated.start(there, model.read_bytes(), one, folder)),
+        "promotions": lambda: report.promotions(
+            *promotions.measure(there, row, folder, PROMOTIONS)
+        ),
+        "rows": lambda: shelves.show(shelves.measure(there, JOBS, JOB_ROWS, questions=200)),
+        "jobs": lambda: report.offline(offline.ROWS, offline.measure(there, folder, rounds)),
+        "native": lambda: report.native(native.measure(there, rounds)),
+        "memory": lambda: _memory(there, one),
     }
-    if mlserver.is_installed():
-        doors[report.MLSERVER] = Door(
-            stack.enter_context(mlserver.served(pipeline, folder)), "typed"
+    for name in PARTS:
+        if name in arguments.only:
+            parts[name]()
+
+
+def _servers(
+    there: Installation,
+    folder: Path,
+    pipeline: Pipeline,
+    model: Path,
+    questions: Sequence[Question],
+    arguments: argparse.Namespace,
+) -> None:
+    """Requests a second of each server."""
+    with ExitStack() as stack:
+        plain, tuned, bare = (
+            stack.enter_context(server)
+            for server in (
+                uvicorn("benchmarks.plain_fastapi:app", model, folder / "plain.log"),
+                granian("benchmarks.tuned_fastapi:app", "asgi", model, folder / "tuned.log"),
+                granian("benchmarks.bare:app", "rsgi", model, folder / "bare.log"),
+            )
         )
-    questions = [question(pipeline, rows) for rows in (1, 1_000)]
-    for name, door in doors.items():
+        infer, journal = stack.enter_context(dedicated.beside(there, folder))
+        doors = {
+            report.BERTH: Door(there.predict),
+            report.DEDICATED: Door(infer, "tensors"),
+            report.FASTAPI: Door(f"{plain}/predict"),
+            report.TUNED: Door(f"{tuned}/predict"),
+            report.BARE: Door(f"{bare}/predict"),
+        }
+        if mlserver.is_installed():
+            url = stack.enter_context(mlserver.served(pipeline, folder))
+            doors[report.MLSERVER] = Door(url, "typed")
+        for name, door in doors.items():
+            for asked in questions:
+                _check(name, door, there.headers, asked)
         for asked in questions:
-            _check(name, door, there.headers, asked)
-    for asked in questions:
-        also = {report.NOTHING: Door(f"{bare}/nothing")} if asked.rows == 1 else {}
-        rates = _rounds({**doors, **also}, there, journal, asked, arguments)
-        report.rates(asked.rows, rates)
-    report.in_browser(browser.first_predictions(pipeline, questions[0], 4 * arguments.rounds))
-    report.started(*dedicated.start(there, model.read_bytes(), questions[0], folder))
-    row = json.loads(questions[0].body)["instances"][0]
-    report.promotions(*promotions.measure(there, row, folder, PROMOTIONS))
-    shelves.show(shelves.measure(there, JOBS, JOB_ROWS, questions=200))
-    load_versions(there, MODELS, questions[0].body)
-    report.offline(offline.ROWS, offline.measure(there, folder, arguments.rounds))
-    report.native(native.measure(there, arguments.rounds))
+            also = {report.NOTHING: Door(f"{bare}/nothing")} if asked.rows == 1 else {}
+            rates = _rounds({**doors, **also}, there, journal, asked, arguments)
+            report.rates(asked.rows, rates)
+
+
+def _memory(there: Installation, asked: Question) -> None:
+    load_versions(there, MODELS, asked.body)
     report.memory(MODELS, [memory_of(pid) for pid in web_workers(there.pid)])
 
 

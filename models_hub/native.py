@@ -19,7 +19,7 @@ from models_hub.sandbox import NoSandbox, native
 from models_hub.sandbox.native import Recipe, Resident
 from models_hub.sandbox.packing import Columns
 from models_hub.sandbox.pool import BATCH, LIVE, Busy, Failed, Haste, Launch, Pool, Resting
-from models_hub.sandbox.probe import Choice
+from models_hub.sandbox.probe import Choice, Proof
 from models_hub.standing import RETRY_SECONDS
 from portal.errors import Conflict, Unavailable
 from portal.models import Organisation
@@ -29,6 +29,11 @@ POOL = Pool(settings.ENV.native_processes)
 _CHOICE = Choice(settings.ENV.sandbox, production=settings.ENV.production)
 _LIMITS = replace(native.LIMITS, memory=settings.ENV.native_memory << 20)
 _NBYTES = 20_000  # here; the model itself is in its own process
+
+
+def sandbox_proof() -> Proof:
+    """The sandbox that this process has, as it proved it within the last hour."""
+    return _CHOICE.proof()[0]
 
 
 def may_bring_code() -> bool:
@@ -114,7 +119,7 @@ class NativePredictor:
         POOL.dismiss((self.organisation_id, self.bundle.sha256))
 
     def _start(self, launch: Launch) -> Resident:
-        recipe, form = self._recipe(), _CHOICE.proof()[0].form
+        recipe, form = self._recipe(), sandbox_proof().form
         native.check(recipe.format, form)
         sha256 = str(self.bundle.manifest["upload_sha256"])
         with storage.local_copy(self.organisation_id, sha256) as path:

@@ -7,6 +7,7 @@ counts. It goes stale: without a fresh one there is no sandbox.
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db.models import F
 from django.db.models.functions import Now
@@ -14,7 +15,7 @@ from django.db.models.functions import Now
 from models_hub.models import SandboxCheck
 from portal.errors import Unavailable
 
-FRESH_SECONDS = 2 * 3600
+FRESH = timedelta(hours=2)
 RETRY_SECONDS = 60
 NOBODY = "No worker has proven its sandbox in the last two hours. Are the workers running?"
 
@@ -41,10 +42,16 @@ def standing() -> Standing:
     others leave files that need it to that one."""
     fresh = SandboxCheck.objects.annotate(age=Now() - F("at")).order_by("-holds", "-at")
     for check in fresh:
-        age = check.age.total_seconds()
-        if age <= FRESH_SECONDS:
+        if check.age <= FRESH:
+            age = check.age.total_seconds()
             return Standing(check.form, check.holds, check.reason, age)
     return Standing("", False, NOBODY)
+
+
+def held_elsewhere() -> bool:
+    """Whether a worker on another machine has a sandbox."""
+    others = SandboxCheck.objects.filter(holds=True).exclude(host=socket.gethostname())
+    return others.annotate(age=Now() - F("at")).filter(age__lt=FRESH).exists()
 
 
 def told() -> dict[str, object]:

@@ -27,7 +27,7 @@ AWAY = "The storage can't be reached just now."
 
 
 @contextmanager
-def _reached(detail: str = AWAY) -> Iterator[None]:
+def reached(detail: str = AWAY) -> Iterator[None]:
     """What goes wrong between us and the storage (or its disk) is Unavailable."""
     try:
         yield
@@ -55,7 +55,7 @@ def put_bytes(organisation_id: UUID, data: bytes) -> str:
     return sha256
 
 
-@_reached()
+@reached()
 def _store(name: str, stream: IO[bytes]) -> None:
     if default_storage.exists(name):
         return
@@ -88,7 +88,7 @@ def _store_on_disk(final: Path, stream: IO[bytes]) -> None:
 
 def open_stored(organisation_id: UUID, sha256: str) -> IO[bytes]:
     """The stored file, open for reading. Raises Unavailable when the storage lacks it."""
-    with _reached("The storage does not have this file just now."):
+    with reached("The storage does not have this file just now."):
         return default_storage.open(_name(organisation_id, sha256), "rb")
 
 
@@ -96,7 +96,7 @@ def pieces(organisation_id: UUID, sha256: str, start: int, stop: int) -> Iterato
     """The stored file's bytes from ``start`` up to ``stop``, in pieces, unchecked. The file is
     found before this returns. Raises Unavailable when the storage lacks it."""
     stream = open_stored(organisation_id, sha256)
-    with _reached():
+    with reached():
         if remote := getattr(stream, "obj", None):  # S3: only what is asked for leaves it
             stream.close()
             stream = remote.get(Range=f"bytes={start}-{stop - 1}")["Body"]
@@ -114,7 +114,7 @@ def _pieces(stream: IO[bytes], left: int) -> Iterator[bytes]:
 
 def read_stored(organisation_id: UUID, sha256: str) -> bytes:
     """The stored file's bytes, checked against its name. Raises Unavailable when they are off."""
-    with open_stored(organisation_id, sha256) as stream, _reached():
+    with open_stored(organisation_id, sha256) as stream, reached():
         data = stream.read()
     _check(hashlib.sha256(data).hexdigest(), sha256)
     return data
@@ -134,7 +134,7 @@ def local_copy(organisation_id: UUID, sha256: str, suffix: str = "") -> Iterator
     suffix = suffix if suffix.isascii() else ""  # a file's name has at most 255 bytes
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR, suffix=suffix) as copy:
-        with open_stored(organisation_id, sha256) as stream, _reached():
+        with open_stored(organisation_id, sha256) as stream, reached():
             shutil.copyfileobj(stream, copy, 1024**2)
             copy.flush()
             copy.seek(0)
@@ -145,7 +145,7 @@ def local_copy(organisation_id: UUID, sha256: str, suffix: str = "") -> Iterator
 
 def delete(organisation_id: UUID, sha256: str) -> None:
     """Forget the file; nothing happens when it is gone already."""
-    with _reached():
+    with reached():
         default_storage.delete(_name(organisation_id, sha256))
 
 

@@ -1,28 +1,34 @@
 """``/api/v1``: jobs, their rows and results."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from berth.field import Scalar
 from berth.signature import Signature
+from models_hub import incoming
 from models_hub.doors import get_model_for
+from models_hub.incoming import Incoming
 from portal.access import Permission
 from portal.api import ApiView, UploadView
 from portal.errors import Invalid
 from portal.idempotency import once
 from portal.paging import page_of
+from portal.rest import JSONParser
 from portal.tenancy import scope
-from portal.uploads import required
-from workers.actions import cancel_job, resume_job, submit_job
+from portal.uploads import Received, required
+from workers.actions import cancel_job, resume_job, retry_job, submit_job
 from workers.doors import get_job_for, jobs_for, rows_of_job
-from workers.downloads import download
+from workers.downloads import download, error_rows
 from workers.labels import label_text
 from workers.models import Job, JobRow
+from workers.orders import read_order
 from workers.removal import delete_job
 
 
@@ -40,6 +46,10 @@ def job_json(job: Any) -> dict[str, Any]:
         "status": job.status,
         **{name: getattr(job, name) for name in progress},
         "key": job.key_column or None,
+        "columns": job.mapping,
+        "reading": {name: value for name, value in job.reading.items() if value},
+        "source": job.source or None,
+        "retry_of": job.retry_of,
         **{name: getattr(job, name) for name in about},
     }
 
@@ -66,7 +76,10 @@ def labels_of(job: Job) -> dict[str, Scalar] | None:
 
 
 class ModelJobsView(UploadView):
-    """``POST /models/{slug}/jobs``"""
+    """``POST /models/{slug}/jobs``, with ``?dry_run=true`` only tried. A file is sent as a form's
+    part; one in the organisation's own folder is named in JSON, as ``source``."""
+
+    parser_classes = [MultiPartParser, JSONParser]
 
     def admit(self, slug: str) -> None:
         """Nobody sends gigabytes to hear that there is no such model."""
@@ -75,24 +88,76 @@ class ModelJobsView(UploadView):
             get_model_for(self.caller, slug)
 
     def post(self, request: Request, slug: str) -> HttpResponse:
-        file = required(request._request, "file")
-        fields = request._request.POST
-        key, version = fields.get("key", ""), _number(fields.get("version", ""))
+        file, fields = _sent(request)
+        order = read_order(fields)
+        if request.query_params.get("dry_run", "").casefold() in ("true", "1"):
+            from workers import trial  # for the reason in workers.downloads
+
+            return Response(trial.dry_run(self.caller, slug, file, order).to_json())
 
         def submit() -> Response:
-            job = submit_job(self.caller, slug, file, key=key, version=version)
-            address = reverse("api-job", args=[job.pk])
-            return Response(job_json(job), 202, headers={"Location": address})
+            job = submit_job(self.caller, slug, file, order=order)
+            return _queued(job)
 
-        return once(request, self.caller, repr((slug, file.sha256, key, version)), submit)
+        what = file.sha256 if isinstance(file, Received) else file
+        return once(request, self.caller, repr((slug, what, order)), submit)
 
 
-def _number(text: str) -> int | None:
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) < 2**31:
-        raise Invalid.field("version", "wrong_type", "“version” is a version's number, such as 3.")
-    return int(text)
+def _sent(request: Request) -> tuple[Received | Incoming, Mapping[str, Any]]:
+    """The file, and what is said of it."""
+    if request.content_type.startswith("multipart/"):
+        return required(request._request, "file"), request._request.POST
+    fields = request.data
+    if not isinstance(fields, dict):
+        raise Invalid("The body is a JSON object.", code="bad_json_shape")
+    source = fields.get("source")
+    if not isinstance(source, str):
+        raise Invalid.field("source", "required", "Name the file in your folder as “source”.")
+    return incoming.find(source), fields
+
+
+def _queued(job: Job) -> Response:
+    address = reverse("api-job", args=[job.pk])
+    return Response(job_json(job), 202, headers={"Location": address})
+
+
+class IncomingView(ApiView):
+    """``GET /incoming``: the files in the organisation's own folder."""
+
+    def get(self, request: Request) -> Response:
+        self.caller.require(Permission.JOBS)
+        return Response(
+            {
+                "folder": incoming.folder(),
+                "items": [
+                    {"source": file.source, "size": file.size, "modified": file.modified}
+                    for file in incoming.listed()
+                ],
+                "next": None,
+            }
+        )
+
+
+class RetryView(ApiView):
+    """``POST /jobs/{id}/retry``"""
+
+    reads_body = True
+
+    def post(self, request: Request, job_id: UUID) -> HttpResponse:
+        fields = request.data if isinstance(request.data, dict) else {}
+        version = read_order({"version": fields.get("version")}).version
+
+        def retry() -> Response:
+            return _queued(retry_job(self.caller, job_id, version=version))
+
+        return once(request, self.caller, repr((job_id, version)), retry)
+
+
+class JobErrorsView(ApiView):
+    """``GET /jobs/{id}/errors``: the rows that could not be scored, as CSV"""
+
+    def get(self, request: Request, job_id: UUID) -> StreamingHttpResponse:
+        return error_rows(get_job_for(self.caller, job_id))
 
 
 class JobsView(ApiView):

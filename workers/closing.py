@@ -11,8 +11,8 @@ from portal.tenancy import current, scope
 from workers import endings
 from workers.claims import MOST_ATTEMPTS, owned
 from workers.models import Chunk, Job, JobRow
+from workers.objects import rows_of
 from workers.scoring import Outcome, keys_of
-from workers.splitting import rows_of
 
 MOST_CRASHES = 300
 _POISON = "The model ended its worker on this row; the row was set apart."

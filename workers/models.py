@@ -28,6 +28,9 @@ __all__ = [
     "Shelf",
 ]
 
+#: The format of a job that is made of another one's rows.
+FAILED_ROWS = "failed-rows"
+
 
 class Job(TenantModel):
     """A file to be scored by one version."""
@@ -50,6 +53,18 @@ class Job(TenantModel):
     stored = models.BigIntegerField(default=0, help_text="bytes of the chunks made from the file")
     key_column = models.CharField(max_length=200, blank=True)
     columns = models.JSONField(default=list, help_text="the caller's columns, in order")
+    source = models.CharField(
+        max_length=500, blank=True, help_text="where the file lies, if it was not sent"
+    )
+    reading = models.JSONField(
+        default=dict, help_text="how the file is read (reading.Options): as told, then as found"
+    )
+    mapping = models.JSONField(
+        default=dict, help_text="by an input's name the file's column: as told, then as found"
+    )
+    retry_of = models.UUIDField(
+        null=True, help_text="the job some of whose rows these are; it may be gone"
+    )
     rows_total = models.BigIntegerField(null=True, help_text="known once the file is split")
     shelf = models.IntegerField(default=0, help_text="where its rows are: a Shelf's number, or 0")
     upload_gone = models.BooleanField(default=False, help_text="the file itself is not kept")

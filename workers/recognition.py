@@ -3,7 +3,9 @@
 import zlib
 from pathlib import Path
 
-from portal.errors import Invalid
+from django.conf import settings
+
+from portal.errors import Invalid, TooLarge
 
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
@@ -17,21 +19,37 @@ _FOREIGN = {
 }
 
 
+def check_size(size: int) -> None:
+    """Raises TooLarge for a file that no job takes."""
+    if size > settings.MAX_JOB_BYTES:
+        most = settings.MAX_JOB_BYTES // 1024**2
+        raise TooLarge(f"The file is larger than the {most:,} MB that a job takes.")
+
+
+def kind_of(filename: str) -> str:
+    """What a file should be by its name alone, as ``recognise`` says it. Raises Invalid."""
+    name = filename.lower()
+    kind = ENDINGS.get(Path(name.removesuffix(".gz")).suffix)
+    if kind is None:
+        raise _refused("wrong_ending", "The file's name must end in .csv, .parquet or .jsonl")
+    return f"{kind}.gz" if name.endswith(".gz") else kind
+
+
 def recognise(path: Path, filename: str) -> str:
     """``csv``, ``parquet`` or ``jsonl``, with ``.gz`` behind where it is packed.
 
     Raises Invalid for another ending and for content that belies the name.
     """
     name = filename.lower()
-    kind = ENDINGS.get(Path(name.removesuffix(".gz")).suffix)
-    if kind is None:
-        raise _refused("wrong_ending", "The file's name must end in .csv, .parquet or .jsonl")
+    kind = kind_of(filename).removesuffix(".gz")
     with path.open("rb") as stream:
         head = stream.read(64 * 1024)
     packed = head.startswith(_GZIP)
     if name.endswith(".gz") and not packed:
         raise _refused("not_gzip", "The file's name ends in .gz, but its content is not gzip")
     head = _unpacked(head) if packed else head
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        head = head.decode("utf-16", errors="replace").encode(errors="replace")
     _check_content(head, kind)
     return f"{kind}.gz" if packed else kind
 

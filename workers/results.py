@@ -23,7 +23,7 @@ from portal.errors import Conflict, NotAcceptable
 from portal.tenancy import scope
 from workers.labels import label_text
 from workers.models import Chunk, Job, JobRow
-from workers.splitting import object_of
+from workers.objects import object_of
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 ROWS_AT_ONCE = 10_000
@@ -159,13 +159,13 @@ def csv_pieces(result: Result) -> Iterator[bytes]:
     a formula gets an apostrophe before it. Numbers stay as they are."""
     names = [*result.columns, *result.own_names.values()]
     header = pl.DataFrame({str(i): [name] for i, name in enumerate(names)}, strict=False)
-    yield header.select(_harmless(pl.all())).write_csv(include_header=False).encode()
+    yield header.select(harmless(pl.all())).write_csv(include_header=False).encode()
     for frame in frames(result):
-        safe = frame.with_columns(_harmless(pl.col(pl.String)))
+        safe = frame.with_columns(harmless(pl.col(pl.String)))
         yield safe.write_csv(include_header=False).encode()
 
 
-def _harmless(texts: pl.Expr) -> pl.Expr:
+def harmless(texts: pl.Expr) -> pl.Expr:
     dangerous = texts.str.contains(_FORMULA) & ~texts.str.contains(_NUMBER)
     return pl.when(dangerous).then(pl.lit("'") + texts).otherwise(texts).name.keep()
 

@@ -1,6 +1,6 @@
 """A chunk's rows to predictions. No transaction is open here, and nothing is written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from berth.predictions import PredictionError, Predictions
+from berth.signature import Signature
 from predictions.engine import Answering
+from workers.inputs import Inputs
 from workers.labels import LONGEST_KEY, label_text, storable
-from workers.models import Chunk
-from workers.reading import ERROR
-from workers.splitting import rows_of
+from workers.models import Chunk, Job
+from workers.objects import rows_of
 
 LONGEST_ERROR = 1_000
 Columns = dict[str, NDArray[Any]]
@@ -46,25 +47,18 @@ def score(chunk: Chunk, predictor: Answering) -> Outcome:
     """
     frame = rows_of(chunk)
     outcome = Outcome(list(range(chunk.row_from, chunk.row_to)), keys_of(chunk, frame))
-    _note(outcome, frame[ERROR].to_list())
-    readable = np.flatnonzero(frame[ERROR].is_null().to_numpy())
-    fields = predictor.signature.inputs
-    places = {name: i for i, name in enumerate(chunk.job.columns)}
-    wanted = {f.name: frame[str(places[f.name])] for f in fields if _is_in(f.name, places, frame)}
-    texts = {name: series.gather(readable) for name, series in wanted.items()}
-    coerced, bad = predictor.signature.coerce_lenient(texts, chunk.row_from)
-    for index, problems in bad.items():
+    judged = inputs_of(chunk.job, predictor.signature).judge(frame, chunk.row_from)
+    for place, problems in judged.faults.items():
         detail = " ".join(problem.detail for problem in problems)
-        outcome.errors[readable[index]] = detail[:LONGEST_ERROR]
-    good = readable[coerced.indices] if coerced.indices is not None else readable
-    if len(good):
-        _predict(outcome, predictor, coerced.columns, good)
+        outcome.errors[place] = detail[:LONGEST_ERROR]
+    if len(judged.good):
+        _predict(outcome, predictor, judged.columns, judged.good)
     return outcome
 
 
-def _is_in(name: str, places: dict[str, int], frame: pl.DataFrame) -> bool:
-    """JSON lines may have met a column only in a later chunk."""
-    return name in places and str(places[name]) in frame.columns
+def inputs_of(job: Job, signature: Signature) -> Inputs:
+    """How the columns of a job's file become a signature's inputs."""
+    return Inputs(signature, job.columns, job.mapping, job.reading.get("decimal") or ".")
 
 
 def keys_of(chunk: Chunk, frame: pl.DataFrame) -> list[str | None]:
@@ -75,12 +69,6 @@ def keys_of(chunk: Chunk, frame: pl.DataFrame) -> list[str | None]:
         return [None] * frame.height
     keys = frame[place].cast(pl.String).to_list()
     return [None if key is None else storable(key)[:LONGEST_KEY] for key in keys]
-
-
-def _note(outcome: Outcome, errors: Sequence[str | None]) -> None:
-    for i, error in enumerate(errors):
-        if error is not None:
-            outcome.errors[i] = error
 
 
 def _predict(outcome: Outcome, predictor: Answering, columns: Columns, rows: Any) -> None:

@@ -4,12 +4,10 @@ The splitting is a chunk too, leased like any other. After each batch it notes h
 the transaction that makes the batch's chunk: whoever takes it up again goes on from there.
 """
 
-import io
 import time
-from collections.abc import Sequence
-from pathlib import Path
-
-import polars as pl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from berth.problems import nearest
 from berth.signature import Signature
@@ -17,9 +15,14 @@ from models_hub import storage
 from models_hub.quarantine import hold_bytes
 from portal import turns
 from workers.claims import give_back, held, owned
+from workers.failures import FailedRows
+from workers.fetching import fetch
+from workers.inputs import Inputs
 from workers.keeping import drop_upload
-from workers.models import Chunk, Job
-from workers.reading import Batch, Reader, UnreadableFile, open_reader
+from workers.matching import Matching, match
+from workers.models import FAILED_ROWS, Chunk, Job
+from workers.objects import packed
+from workers.reading import Batch, Options, Reader, UnreadableFile, decimals, open_reader
 from workers.reading.base import MOST_ROWS
 from workers.shelves import give_shelf
 
@@ -27,50 +30,87 @@ from workers.shelves import give_shelf
 def split(chunk: Chunk, until: float) -> None:
     """Split for a while (``until`` by time.monotonic, at least a batch), then give the chunk back.
 
-    Raises UnreadableFile when the file can't be scored, Overtaken when the lease was lost.
+    Raises UnreadableFile when the file can't be scored, Overtaken when the lease was lost,
+    Unavailable when the storage or the sandbox is away.
     """
-    job = chunk.job
-    with held(chunk), storage.local_copy(chunk.organisation_id, job.sha256) as path:
-        if not _read(chunk, path, until):
+    with held(chunk), _opened(chunk) as reader:
+        if not _read(chunk, reader, until):
             chunk.attempt = 1
             give_back(chunk, counts=False)
             return
     _close(chunk)
 
 
-def _read(chunk: Chunk, path: Path, until: float) -> bool:
+@contextmanager
+def _opened(chunk: Chunk) -> Iterator[Reader]:
+    """What the job's rows are read from."""
+    job = chunk.job
+    if job.format == FAILED_ROWS:
+        yield FailedRows(job)
+        return
+    if not job.sha256:
+        fetch(chunk)
+    names = [field.name for field in Signature.from_json(job.version.signature).inputs]
+    expected, options = [*names, *job.mapping.values()], Options.from_json(job.reading)
+    with (
+        storage.local_copy(chunk.organisation_id, job.sha256) as path,
+        open_reader(path, job.format, expected, options) as reader,
+    ):
+        yield reader
+
+
+def _read(chunk: Chunk, reader: Reader, until: float) -> bool:
     """Whether the file's end was reached."""
     job = chunk.job
-    signature = Signature.from_json(job.version.signature)
-    needed = [field.name for field in signature.inputs if field.required]
-    reader = open_reader(path, job.format, [field.name for field in signature.inputs])
-    if chunk.offset:
+    if chunk.row_to:
         reader.columns = list(job.columns)
-    if reader.columns:
-        check_names(reader.columns, needed, job.key_column)
+    elif reader.columns:  # before a row of it is read
+        matched(job, reader.columns)
     for batch in reader.batches(chunk.offset, chunk.row_to):
-        check_names(reader.columns, needed, job.key_column)
+        if not chunk.row_to:
+            _settle(job, reader, batch)
         _store(chunk, reader, batch)
         if time.monotonic() > until:
             return False
     return True
 
 
-def check_names(columns: Sequence[str], needed: Sequence[str], key: str) -> None:
+def _settle(job: Job, reader: Reader, batch: Batch) -> None:
+    """Note on the job what was found out about its file; the first chunk's transaction keeps it."""
+    job.mapping = {**job.mapping, **matched(job, reader.columns).columns}
+    signature = Signature.from_json(job.version.signature)
+    options = found_options(reader, Inputs(signature, reader.columns, job.mapping), batch)
+    job.reading = {**options.to_json(), **{k: v for k, v in job.reading.items() if v}}
+
+
+def found_options(reader: Reader, inputs: Inputs, batch: Batch) -> Options:
+    """How the file is read, with the decimal sign that its first rows have where none was told."""
+    if reader.options.decimal or not reader.options.delimiter:
+        return reader.options
+    return replace(reader.options, decimal=decimals.detected(inputs.numeric(batch.frame)))
+
+
+def matched(job: Job, columns: Sequence[str]) -> Matching:
+    """The inputs' columns. Raises UnreadableFile, with what may be meant, where one is lacking."""
+    fields = Signature.from_json(job.version.signature).inputs
+    matching = match(fields, columns, job.mapping)
+    check_names(matching, columns, job.key_column)
+    return matching
+
+
+def check_names(matching: Matching, columns: Sequence[str], key: str) -> None:
     """Raises UnreadableFile, with the names that come near, when a needed column is not there."""
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        spare = [name for name in columns if name not in needed]
+    if matching.missing:
         raise UnreadableFile(
             "missing_columns",
-            f"The file lacks {_listed(missing)}, which the model needs."
-            f"{_near(missing, spare) or f' It has {_listed(columns)}.'}",
+            f"The file lacks {_listed(matching.missing)}, which the model needs."
+            f"{_near(matching.suggestions) or f' It has {_listed(columns)}.'}",
         )
     if key and key not in columns:
+        near = nearest(key, columns)
+        hint = f" Is “{near[0][:60]}” meant?" if near else f" It has {_listed(columns)}."
         raise UnreadableFile(
-            "missing_key",
-            f"The file has no column “{key[:60]}” to serve as the key."
-            f"{_near([key], columns) or f' It has {_listed(columns)}.'}",
+            "missing_key", f"The file has no column “{key[:60]}” to serve as the key.{hint}"
         )
 
 
@@ -80,10 +120,11 @@ def _listed(names: Sequence[str]) -> str:
     return f"{'the columns' if len(names) > 1 else 'the column'} {shown}{more}"
 
 
-def _near(missing: Sequence[str], spare: Sequence[str]) -> str:
-    pairs = [(name, nearest(name, spare)) for name in missing]
-    hints = [f"“{near[0][:60]}” for “{name[:60]}”" for name, near in pairs if near]
-    return f" Rename {', '.join(hints[:10])}?" if hints else ""
+def _near(suggestions: Mapping[str, str]) -> str:
+    pairs = [f"“{column[:60]}” for “{name[:60]}”" for name, column in suggestions.items()]
+    if not pairs:
+        return ""
+    return f" Is it {', '.join(pairs[:10])}? Then say so in “columns”, or rename it."
 
 
 def _store(chunk: Chunk, reader: Reader, batch: Batch) -> None:
@@ -109,28 +150,7 @@ def _store(chunk: Chunk, reader: Reader, batch: Batch) -> None:
         chunk.save(update_fields=["row_to", "offset", "attempt"])
         chunk.job.columns = list(reader.columns)
         chunk.job.stored += len(data)
-        Job.objects.filter(pk=chunk.job_id).update(
-            columns=chunk.job.columns, stored=chunk.job.stored
-        )
-
-
-def packed(frame: pl.DataFrame) -> bytes:
-    """A batch's frame as it is stored: Arrow IPC, compressed."""
-    stream = io.BytesIO()
-    frame.write_ipc(stream, compression="zstd")
-    return stream.getvalue()
-
-
-def rows_of(chunk: Chunk) -> pl.DataFrame:
-    """The rows of a chunk, as the splitting stored them. Raises Unavailable."""
-    frame = object_of(chunk)
-    return frame.slice(chunk.row_from - chunk.object_from, chunk.row_to - chunk.row_from)
-
-
-def object_of(chunk: Chunk) -> pl.DataFrame:
-    """All rows that lie together with a chunk's. Raises Unavailable."""
-    data = storage.read_stored(chunk.organisation_id, chunk.object_sha256)
-    return pl.read_ipc(io.BytesIO(data))
+        chunk.job.save(update_fields=["columns", "stored", "mapping", "reading"])
 
 
 def _close(chunk: Chunk) -> None:

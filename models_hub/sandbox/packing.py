@@ -28,7 +28,7 @@ class Misfit(ValueError):
     """The bytes are not what the signature and the question ask for."""
 
 
-class _Cursor:
+class Cursor:
     """Takes arrays off the bytes; raises `Misfit` where there are too few, or some left over."""
 
     def __init__(self, data: bytes, at: int) -> None:
@@ -69,7 +69,7 @@ def pack_question(number: int, signature: Signature, columns: Columns) -> bytes:
 def unpack_question(signature: Signature, data: bytes) -> tuple[int, dict[str, NDArray[Any]]]:
     """The question's number and its columns. Raises `Misfit`."""
     number, rows = _head(_QUESTION, data)
-    cursor = _Cursor(data, _QUESTION.size)
+    cursor = Cursor(data, _QUESTION.size)
     columns: dict[str, NDArray[Any]] = {}
     for field in signature.inputs:
         if field.type != "string":
@@ -124,7 +124,7 @@ def unpack_answer(number: int, rows: int, signature: Signature, data: bytes) -> 
     if (claimed, count) != (number, rows):
         raise Misfit("It answers another question.")
     labels = signature.output.labels
-    cursor = _Cursor(data, _ANSWER.size)
+    cursor = Cursor(data, _ANSWER.size)
     values = cursor.array(_NUMBER if labels is None else _PLACE, rows)
     chances = None
     if has_chances:

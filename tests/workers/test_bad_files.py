@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 Run = Callable[..., Any]
 HEADER = b"experience,education,region\n"
 ROW = b"10,12,east\n"
+BROKEN = b"1,2,Z\xfcrich\n"
 WHOLE = HEADER + ROW * 50_000
 
 REFUSED = {
@@ -71,8 +72,9 @@ FAILED = {
     "damaged gzip": ("a.csv.gz", damaged(gzip.compress(WHOLE)), "bad_gzip"),
     "truncated parquet": ("a.parquet", truncated(parquet(table(5_000))), "bad_parquet"),
     "random parquet": ("a.parquet", b"PAR1" + os.urandom(9_000) + b"PAR1", "bad_parquet"),
-    "latin 1": ("a.csv", HEADER + ROW * 3 + b"1,2,Z\xfcrich\n", "not_utf8"),
-    "utf 16": ("a.csv", WHOLE.decode().encode("utf-16"), "not_utf8"),
+    "half utf 8": ("a.csv", HEADER + ROW * 3 + "1,2,Zürich\n".encode() + BROKEN, "not_utf8"),
+    "broken utf 16": ("a.csv", WHOLE.decode().encode("utf-16") + b"\x00\xd8,\x00", "bad_encoding"),
+    "no text": ("a.csv", HEADER + ROW * 3 + b"\x81\x8d\x8f\n", "not_utf8"),
     "unclosed quote": ("a.csv", HEADER + ROW * 3 + b'1,2,"east\n' + ROW * 9, "unclosed_quote"),
     "endless cell": ("a.csv", HEADER + ROW + b'1,2,"' + b"x" * 200_000 + b'"\n', "cell_too_long"),
     "endless line": ("a.csv", HEADER + ROW + b"1" * 5_000_000 + b"\n", "row_too_long"),
@@ -109,22 +111,22 @@ def test_a_job_fails_with_a_reason_and_without_a_row(
 
 
 def test_missing_columns_are_named_with_those_that_come_near(run: Run) -> None:
-    job = run(b"Experience,years,region\n1,2,east\n")
+    job = run("Expérience,eduction,region\n1,2,east\n".encode())
     assert job["error"]["code"] == "missing_columns"
     detail = job["error"]["detail"]
     assert "the columns “experience”, “education”" in detail
-    assert "“Experience” for “experience”" in detail
+    assert "“Expérience” for “experience”, “eduction” for “education”" in detail
 
 
 def test_the_row_that_is_not_utf8_is_named(run: Run) -> None:
-    job = run(FAILED["latin 1"][1])
-    assert "Row 3 is not UTF-8 (byte 0xfc)" in job["error"]["detail"]
+    job = run(FAILED["half utf 8"][1])
+    assert "Row 4 is not UTF-8 (byte 0xfc)" in job["error"]["detail"]
 
 
 def test_a_key_that_is_no_column_fails_the_job(run: Run) -> None:
     job = run(HEADER + ROW, key="regoin")
     assert job["error"]["code"] == "missing_key"
-    assert "“region” for “regoin”" in job["error"]["detail"]
+    assert "Is “region” meant?" in job["error"]["detail"]
 
 
 def test_a_gzip_bomb_ends_in_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,15 @@ from models_hub.conversion.answers import Answers
 from models_hub.native import NativePredictor
 from predictions.answering import outputs
 from predictions.engine import Answering
-from workers.reading import ERROR, open_reader
+from workers.reading import ERROR, Options, open_reader
 from workers.scoring import answers
 
 #: Rows as a caller writes them in JSON: a missing value is None.
 Rows = Sequence[Mapping[str, Any]]
+
+
+#: How we write a file ourselves.
+AS_WRITTEN = Options(delimiter=",", encoding="utf-8", decimal=".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +90,22 @@ def _scored(path: Path, predictor: Answering) -> tuple[list[Any], list[list[floa
     """The rows' predictions, and probabilities if there are any. Raises ValueError when a row has
     no prediction."""
     names = [field.name for field in predictor.signature.inputs]
-    reader = open_reader(path, "csv", names)
     values: list[Any] = []
     probabilities: list[list[float]] = []
-    for batch in reader.batches(0, 0):
-        for error in batch.frame[ERROR].drop_nulls():
-            raise ValueError(error)
-        cells = {name: batch.frame[str(reader.columns.index(name))] for name in names}
-        coerced, bad = predictor.signature.coerce_lenient(cells, len(values))
-        if bad:
-            raise ValueError(next(iter(bad.values()))[0].detail)
-        for _, found in answers(predictor, coerced.columns, np.arange(coerced.rows)):
-            if isinstance(found, str):
-                raise ValueError(found)
-            values += found.values.tolist()
-            probabilities += [] if found.probabilities is None else found.probabilities.tolist()
+    with open_reader(path, "csv", names, AS_WRITTEN) as reader:
+        for batch in reader.batches(0, 0):
+            for error in batch.frame[ERROR].drop_nulls():
+                raise ValueError(error)
+            cells = {name: batch.frame[str(reader.columns.index(name))] for name in names}
+            coerced, bad = predictor.signature.coerce_lenient(cells, len(values))
+            if bad:
+                raise ValueError(next(iter(bad.values()))[0].detail)
+            for _, found in answers(predictor, coerced.columns, np.arange(coerced.rows)):
+                if isinstance(found, str):
+                    raise ValueError(found)
+                values += found.values.tolist()
+                chances = found.probabilities
+                probabilities += [] if chances is None else chances.tolist()
     return values, probabilities
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import polars as pl
 
+from workers.options import Options
+
 BATCH_ROWS = 10_000
 MOST_ROWS = 100_000_000
 MOST_COLUMNS = 1_000
@@ -37,9 +39,11 @@ class Batch:
 
 
 class Reader(Protocol):
-    """One way to read a file, from any ``offset`` that a Batch gave."""
+    """One way to read a file, from any ``offset`` that a Batch gave. ``options`` are those that
+    it reads by, found out where they were not given; ``decimal`` is for whoever reads cells."""
 
     columns: list[str]
+    options: Options
 
     def batches(self, offset: int, first_row: int) -> Iterator[Batch]:
         """The rows from ``offset`` on, which is where row ``first_row`` begins.

@@ -1,4 +1,5 @@
-"""CSV (RFC 4180 and its relatives): any of four delimiters, quoted line breaks, ragged rows.
+"""CSV (RFC 4180 and its relatives): any of four delimiters, quoted line breaks, ragged rows, in
+any encoding.
 
 A real parser reads it (Python's csv, strict): a row that does not fit becomes that row's error
 and keeps its number. What makes all that follows doubtful, a quote that is never closed, ends
@@ -7,9 +8,12 @@ the reading.
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from workers.matching import folded
+from workers.options import DELIMITERS, Options
 from workers.reading.base import (
     Batch,
     UnreadableFile,
@@ -17,9 +21,8 @@ from workers.reading.base import (
     frame_of_texts,
     rows_at_once,
 )
-from workers.reading.lines import BATCH_BYTES, Lines, unpacked
+from workers.reading.lines import BATCH_BYTES, Lines, as_utf8, encoding_of
 
-DELIMITERS = ",;\t|"
 LONGEST_CELL = 128 * 1024
 _SAMPLE_LINES = 50
 _UNCLOSED = "unexpected end of data"
@@ -30,22 +33,23 @@ _LONE_RETURN = "new-line character seen in unquoted field"
 class CsvReader:
     """A Reader of CSV. Every cell is text; an empty one stays the empty text."""
 
-    def __init__(self, path: Path, packed: bool, expected: Sequence[str]) -> None:
-        self._path = path
-        self._packed = packed
-        with unpacked(path, packed) as stream:
+    def __init__(self, path: Path, packed: bool, expected: Sequence[str], options: Options) -> None:
+        encoding = options.encoding or encoding_of(path, packed)
+        self._source = (path, packed, encoding)
+        with as_utf8(*self._source) as stream:
             # What is no UTF-8 is for ``batches`` to report, with its row.
             some = islice(Lines(stream), _SAMPLE_LINES)
             sample = [line.decode(errors="replace") for line in some]
         if not any(line.strip() for line in sample):
             raise UnreadableFile("empty", "The file is empty: it has no header and no rows.")
-        self._delimiter = _delimiter(sample, expected)
+        self._delimiter = options.delimiter or _delimiter(sample, expected)
+        self.options = replace(options, encoding=encoding, delimiter=self._delimiter)
         self.columns = _named(_first_row(sample, self._delimiter))
         check_columns(self.columns)
 
     def batches(self, offset: int, first_row: int) -> Iterator[Batch]:
         """See Reader.batches."""
-        with unpacked(self._path, self._packed) as stream:
+        with as_utf8(*self._source) as stream:
             lines = Lines(stream, offset, first_row)
             rows = self._rows(lines, skip_header=offset == 0)
             while True:
@@ -132,12 +136,13 @@ def _first_row(sample: Sequence[str], delimiter: str) -> list[str]:
 
 def _delimiter(sample: Sequence[str], expected: Sequence[str]) -> str:
     """The delimiter that finds most of the expected names in the header, else most columns."""
+    wanted = {folded(name) for name in expected}
 
     def merit(delimiter: str) -> tuple[int, int]:
         try:
             names = _named(_first_row(sample, delimiter))
         except UnreadableFile:
             return 0, 0
-        return len(set(names) & set(expected)), len(names)
+        return len({folded(name) for name in names} & wanted), len(names)
 
-    return max(DELIMITERS, key=merit)
+    return max(DELIMITERS.values(), key=merit)

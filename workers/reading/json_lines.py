@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from workers.options import Options
 from workers.reading.base import (
     BATCH_ROWS,
     MOST_COLUMNS,
@@ -14,23 +15,24 @@ from workers.reading.base import (
     check_columns,
     frame_of_texts,
 )
-from workers.reading.lines import BATCH_BYTES, Lines, unpacked
+from workers.reading.lines import BATCH_BYTES, Lines, as_utf8, encoding_of
 
 
 class JsonLinesReader:
     """A Reader of JSON lines. Its columns grow with the keys met; cells become text, as in CSV,
     so that one column may hold what it likes."""
 
-    def __init__(self, path: Path, packed: bool, expected: Sequence[str]) -> None:
-        self._path = path
-        self._packed = packed
+    def __init__(self, path: Path, packed: bool, expected: Sequence[str], options: Options) -> None:
+        encoding = options.encoding or encoding_of(path, packed)
+        self._source = (path, packed, encoding)
+        self.options = Options(encoding=encoding)
         self.columns: list[str] = []
         self._known: dict[str, int] = {}
 
     def batches(self, offset: int, first_row: int) -> Iterator[Batch]:
         """See Reader.batches. Set ``columns`` to those known before when going on."""
         self._known = {name: i for i, name in enumerate(self.columns)}
-        with unpacked(self._path, self._packed) as stream:
+        with as_utf8(*self._source) as stream:
             lines = Lines(stream, offset, first_row)
             while objects := self._some(lines):
                 if offset == 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from workers.reading.base import MOST_UNPACKED_BYTES, UnreadableFile
+from workers.reading.encodings import Recoded, detected
 
 LONGEST_LINE = 4 * 1024**2
 LONGEST_ROW = 2 * LONGEST_LINE
@@ -39,10 +40,26 @@ def unpacked(path: Path, packed: bool) -> Iterator[IO[bytes]]:
         ) from error
 
 
+def encoding_of(path: Path, packed: bool) -> str:
+    """The text's encoding, found out (see ``encodings``). Raises UnreadableFile as above."""
+    with unpacked(path, packed) as stream:
+        return detected(stream)
+
+
+@contextmanager
+def as_utf8(path: Path, packed: bool, encoding: str) -> Iterator[IO[bytes]]:
+    """The file's text in UTF-8, whatever it is in. Raises UnreadableFile."""
+    with unpacked(path, packed) as stream:
+        if encoding == "utf-8":
+            yield stream
+        else:
+            yield io.BufferedReader(Recoded(stream, encoding), _BUFFER)
+
+
 class Lines:
-    """An iterator of lines (bytes, with their ends). ``position`` is the number of unpacked
-    bytes up to the end of the last line given; a byte order mark is passed over. The caller
-    says where rows end (``end_row``): a row may have many lines."""
+    """An iterator of lines (bytes, with their ends). ``position`` is the number of bytes (unpacked
+    and in UTF-8) up to the end of the last line given; a byte order mark is passed over. The
+    caller says where rows end (``end_row``): a row may have many lines."""
 
     def __init__(self, stream: IO[bytes], offset: int = 0, row: int = 0) -> None:
         self._stream = stream
@@ -51,7 +68,7 @@ class Lines:
         self._row_began = offset
         self._blank = 0
         if offset:
-            stream.seek(offset)
+            _go_to(stream, offset)
 
     def end_row(self, *, counts: bool = True) -> None:
         """What was given belongs to one row, which is over; a blank one does not count."""
@@ -67,10 +84,6 @@ class Lines:
             yield line
 
     def _without_mark(self, line: bytes) -> bytes:
-        if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise UnreadableFile(
-                "not_utf8", "The file is UTF-16. Save it as UTF-8 (in a spreadsheet: “CSV UTF-8”)."
-            )
         if line.startswith(_BOM):
             self.position = len(_BOM)
             return line.removeprefix(_BOM)
@@ -98,6 +111,14 @@ class Lines:
             except UnicodeDecodeError as error:
                 raise UnreadableFile(
                     "not_utf8",
-                    f"Row {self.row:,} is not UTF-8 (byte 0x{line[error.start]:02x})."
-                    " Save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”).",
+                    f"Row {self.row:,} is not UTF-8 (byte 0x{line[error.start]:02x}). Save the file"
+                    " as UTF-8 (in a spreadsheet: “CSV UTF-8”), or name its encoding.",
                 ) from error
+
+
+def _go_to(stream: IO[bytes], offset: int) -> None:
+    if stream.seekable():
+        stream.seek(offset)
+        return
+    while offset > 0 and (piece := stream.read(min(offset, _BUFFER))):
+        offset -= len(piece)

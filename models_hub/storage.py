@@ -151,7 +151,7 @@ def delete(organisation_id: UUID, sha256: str) -> None:
 
 def delete_all(organisation_id: UUID) -> None:
     """Forget all files of an organisation; again is once. Raises Unavailable."""
-    with _reached():
+    with reached():
         _delete_below(str(organisation_id))
 
 

@@ -73,10 +73,13 @@ API: dict[str, list[Rule]] = {
     "api-predict": [Rule("post", PREDICT, "model", {"instances": [{}]})],
     "api-prediction": [Rule("get", READ, "prediction")],
     "api-jobs-of-model": [Rule("post", JOBS, "model", {"file": "f"})],
+    "api-incoming": [Rule("get", JOBS)],
     "api-jobs": [Rule("get", READ)],
     "api-job": [Rule("get", READ, "job"), Rule("delete", JOBS, "job")],
     "api-job-rows": [Rule("get", READ, "job")],
     "api-job-result": [Rule("get", READ, "job")],
+    "api-job-errors": [Rule("get", READ, "job")],
+    "api-job-retry": [Rule("post", JOBS, "job")],
     "api-job-cancel": [Rule("post", JOBS, "job")],
     "api-job-resume": [Rule("post", JOBS, "job")],
     "api-schedules-of-model": [Rule("post", JOBS, "model", {"file": "f", **PLAN})],
@@ -173,6 +176,8 @@ PAGES: dict[str, list[Rule]] = {
     "webhook-test": [Rule("post", MANAGE, "webhook")],
     "webhook-delete": [Rule("post", MANAGE, "webhook")],
     "delivery-resend": [Rule("post", MANAGE, "delivery")],
+    "job-errors": [Rule("get", READ, "job")],
+    "job-retry": [Rule("post", JOBS, "job")],
 }
 
 # Open to anybody: they show nothing of an organisation, or are opened by a proof of their own.

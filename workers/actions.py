@@ -1,7 +1,6 @@
 """What can be done with jobs (``removal`` deletes them). Verbs: permission, transaction, audit."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +64,7 @@ def submit_job(
         job = _started(
             caller,
             "job.submitted",
+            None,
             **place,
             version=chosen,
             filename=file.filename,
@@ -115,6 +115,7 @@ def retry_job(caller: Caller, job_id: UUID, *, version: int | None = None) -> Jo
         job = _started(
             caller,
             "job.retried",
+            None,
             version=chosen,
             filename=parent.filename,
             format=FAILED_ROWS,
@@ -144,14 +145,12 @@ def enqueue(caller: Caller, version: Version, file: Found, key: str, **noted: st
     )
 
 
-def _started(
-    caller: Caller, deed: str, noted: Mapping[str, str] = MappingProxyType({}), **about: Any
-) -> Job:
+def _started(caller: Caller, deed: str, noted: Mapping[str, Any] | None, **about: Any) -> Job:
     fields: Any = {**about, "created_by": caller.actor}
     job: Job = Job.objects.create(**fields)
     Chunk.objects.create(job=job, row_from=Chunk.SPLIT)
-    told = {"model": job.version.model.slug, "version": job.version.number, **noted}
-    record(caller, deed, job, **told)
+    version = job.version
+    record(caller, deed, job, model=version.model.slug, version=version.number, **(noted or {}))
     turns.announce(turns.Kind.SCORE)
     return job
 

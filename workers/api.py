@@ -109,7 +109,7 @@ def _sent(request: Request) -> tuple[Received | Incoming, Mapping[str, Any]]:
         return required(request._request, "file"), request._request.POST
     fields = request.data
     if not isinstance(fields, dict):
-        raise Invalid("The body is a JSON object.", code="bad_json_shape")
+        raise Invalid("The body is a JSON object.")
     source = fields.get("source")
     if not isinstance(source, str):
         raise Invalid.field("source", "required", "Name the file in your folder as “source”.")
@@ -139,13 +139,10 @@ class IncomingView(ApiView):
 
 
 class RetryView(ApiView):
-    """``POST /jobs/{id}/retry``"""
-
-    reads_body = True
+    """``POST /jobs/{id}/retry``, with ``?version=`` by another version"""
 
     def post(self, request: Request, job_id: UUID) -> HttpResponse:
-        fields = request.data if isinstance(request.data, dict) else {}
-        version = read_order({"version": fields.get("version")}).version
+        version = read_order({"version": request.query_params.get("version")}).version
 
         def retry() -> Response:
             return _queued(retry_job(self.caller, job_id, version=version))

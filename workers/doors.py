@@ -2,12 +2,29 @@
 
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from portal.access import Caller, Permission
 from portal.errors import NotFound
+from workers.claims import LEASE_SECONDS
 from workers.models import Chunk, Job, JobRow
+
+PACE_SECONDS = 60
+_FEWEST_CHUNKS = 3
+# The first chunk within the window only says when it began: its own rows were scored before.
+_PACE = """
+WITH closed AS (
+    SELECT lease_until - %(lease)s * interval '1 second' AS at, rows_ok + rows_bad AS rows
+    FROM workers_chunk
+    WHERE job_id = %(job)s AND row_from >= 0 AND state IN ('done', 'quarantined')
+      AND lease_until > clock_timestamp() + (%(lease)s - %(window)s) * interval '1 second'
+), first AS (SELECT at, rows FROM closed ORDER BY at LIMIT 1)
+SELECT count(*), coalesce(sum(rows), 0) - coalesce((SELECT rows FROM first), 0),
+       coalesce(extract(epoch FROM clock_timestamp() - (SELECT at FROM first)), 0)::float8
+FROM closed
+"""
 
 
 def _sum(*columns: str) -> Coalesce:
@@ -44,6 +61,15 @@ def rows_of_job(job: Job, *, key: str | None = None) -> QuerySet[JobRow]:
     if key is not None and "\0" in key:  # PostgreSQL has no such text, so no row has it
         return rows.none()
     return rows if key is None else rows.filter(key=key)
+
+
+def recent_pace(job: Job) -> float | None:
+    """Rows per second that were closed within the last minute; None where too few chunks were to
+    say. A chunk's lease is extended for the last time as it closes: that tells when it was."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PACE, {"job": job.pk, "lease": LEASE_SECONDS, "window": PACE_SECONDS})
+        chunks, rows, seconds = cursor.fetchone()
+    return float(rows) / seconds if chunks >= _FEWEST_CHUNKS and seconds > 1 else None
 
 
 def rows_read(job: Job) -> int:

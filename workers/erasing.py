@@ -15,9 +15,9 @@ from workers.doors import rows_of_job
 from workers.erasures import ALSO
 from workers.keeping import drop_upload, give_up, objects_of
 from workers.models import Chunk, Erasure, Job, JobRow
+from workers.objects import object_of, packed
 from workers.reading import ERROR
 from workers.scoring import keys_of
-from workers.splitting import object_of, packed
 
 _ERASED = "This row was erased."
 

@@ -1,14 +1,16 @@
 """The rows of a job that could not be scored: to take home and mend, or to try once more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
 from portal.tenancy import scope
 from workers.models import Chunk, Job, JobRow
 from workers.objects import object_of
-from workers.reading import Batch, Options, UnreadableFile
+from workers.reading import ERROR, Batch, Options, Reader, UnreadableFile
 from workers.results import harmless, result_of
+
+_DEFUSED = r"^'([=+\-@\t\r\n＝＋－＠])"
 
 
 class FailedRows:
@@ -28,6 +30,27 @@ class FailedRows:
         """See Reader.batches."""
         for end, frame, _ in failed_rows(self._parent, offset):
             yield Batch(frame, end)
+
+
+class MendedRows:
+    """A Reader of a file that ``csv_pieces`` made and people mended: without the column of errors,
+    and without the apostrophes that kept cells from being formulas."""
+
+    def __init__(self, reader: Reader, parent: Job) -> None:
+        self._reader = reader
+        self.options = reader.options
+        added = _error_name(parent.columns)
+        self._kept = [i for i, name in enumerate(reader.columns) if name != added]
+        names = [reader.columns[i] for i in self._kept]
+        self.columns = [name[1:] if name[1:] in parent.columns else name for name in names]
+
+    def batches(self, offset: int, first_row: int) -> Iterator[Batch]:
+        """See Reader.batches."""
+        cells = [pl.col(str(i)).alias(str(place)) for place, i in enumerate(self._kept)]
+        for batch in self._reader.batches(offset, first_row):
+            frame = batch.frame.select(*cells, ERROR)
+            plain = pl.exclude(ERROR) & pl.col(pl.String)
+            yield Batch(frame.with_columns(plain.str.replace(_DEFUSED, "$1")), batch.offset)
 
 
 def failed_rows(job: Job, start: int = 0) -> Iterator[tuple[int, pl.DataFrame, list[str]]]:
@@ -57,8 +80,15 @@ def failed_rows(job: Job, start: int = 0) -> Iterator[tuple[int, pl.DataFrame, l
 def csv_pieces(job: Job) -> Iterator[bytes]:
     """The failed rows as CSV: the caller's own columns as they came, and ``error``. Safe to open
     in a spreadsheet, as a result is. Raises Conflict while the job is at work."""
-    result = result_of(job, "csv")
-    return _pieces(job, [*result.columns, result.own_names["error"]])
+    columns = result_of(job, "csv").columns
+    return _pieces(job, [*columns, _error_name(columns)])
+
+
+def _error_name(columns: Sequence[str]) -> str:
+    name = "error"
+    while name in columns:
+        name += "_"
+    return name
 
 
 def _pieces(job: Job, names: list[str]) -> Iterator[bytes]:

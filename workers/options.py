@@ -44,3 +44,15 @@ class Options:
     def from_json(cls, document: Mapping[str, str]) -> "Options":
         """What ``to_json`` made; what it lacks is to be found out."""
         return cls(**document)
+
+    @property
+    def in_words(self) -> str:
+        """As people say it: “Windows-1252, semicolons, decimal comma”; empty for nothing."""
+        names = {sign: name for name, sign in DELIMITERS.items()}
+        delimiter = names.get(self.delimiter, "")
+        parts = [
+            self.encoding.upper() if self.encoding.startswith("utf") else self.encoding.title(),
+            f"columns parted by {delimiter}" if delimiter else "",
+            {".": "decimal point", ",": "decimal comma"}.get(self.decimal, ""),
+        ]
+        return ", ".join(filter(None, parts))

@@ -14,8 +14,9 @@ from berth.signature import Signature
 from models_hub import storage
 from models_hub.quarantine import hold_bytes
 from portal import turns
+from portal.tenancy import scope
 from workers.claims import give_back, held, owned
-from workers.failures import FailedRows
+from workers.failures import FailedRows, MendedRows
 from workers.fetching import fetch
 from workers.inputs import Inputs
 from workers.keeping import drop_upload
@@ -56,7 +57,11 @@ def _opened(chunk: Chunk) -> Iterator[Reader]:
         storage.local_copy(chunk.organisation_id, job.sha256) as path,
         open_reader(path, job.format, expected, options) as reader,
     ):
-        yield reader
+        parent = None
+        if job.retry_of and job.format.startswith("csv"):
+            with scope(chunk.organisation_id):
+                parent = Job.objects.filter(pk=job.retry_of).first()
+        yield MendedRows(reader, parent) if parent else reader
 
 
 def _read(chunk: Chunk, reader: Reader, until: float) -> bool:

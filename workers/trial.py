@@ -4,6 +4,8 @@ Read with the readers that the job would use, bounded in rows and in time. Rows 
 model's signature; the model itself is not asked.
 """
 
+import codecs
+import os
 import tempfile
 import threading
 import time
@@ -28,6 +30,7 @@ from portal.uploads import Received
 from workers.actions import version_to_score
 from workers.inputs import Inputs, Judged
 from workers.matching import Matching, match
+from workers.options import Options
 from workers.orders import Order
 from workers.reading import Batch, Reader, UnreadableFile, decimals, open_reader
 from workers.recognition import check_size, kind_of, recognise
@@ -46,23 +49,34 @@ _TRUTH = r"(?i)^(true|false|yes|no)$"
 @dataclass(slots=True)
 class Trial:
     """``rows`` were read, ``bad`` of them can't be scored. ``complete``: they are all. ``error``:
-    why the file as a whole can't be scored. ``columns``: each with the kind of its first cells
-    and an example."""
+    why the file as a whole can't be scored. ``names``: the file's columns;
+    ``columns``: each with the kind of its first cells and an example."""
 
     rows: int = 0
     bad: int = 0
     complete: bool = False
     reading: Mapping[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
     columns: list[dict[str, Any]] = field(default_factory=list)
     matching: Matching = field(default_factory=lambda: Matching({}))
     problems: list[tuple[int, Problem]] = field(default_factory=list)
     error: dict[str, str] | None = None
 
+    @property
+    def good(self) -> int:
+        """How many rows fit."""
+        return self.rows - self.bad
+
+    @property
+    def read_as(self) -> str:
+        """How the file is read, in words."""
+        return Options.from_json(self.reading).in_words
+
     def to_json(self) -> dict[str, Any]:
         """The API's DryRun."""
         return {
             "rows_read": self.rows,
-            "rows_good": self.rows - self.bad,
+            "rows_good": self.good,
             "rows_bad": self.bad,
             "complete": self.complete,
             "reading": dict(self.reading),
@@ -75,9 +89,17 @@ class Trial:
         }
 
 
-def dry_run(caller: Caller, slug: str, file: Received | Incoming, order: Order) -> Trial:
+def dry_run(
+    caller: Caller,
+    slug: str,
+    file: Received | Incoming,
+    order: Order,
+    *,
+    is_part: bool = False,
+) -> Trial:
     """What ``workers.actions.submit_job`` would come to; nothing is stored. A file in the
-    organisation's own folder is looked at from its beginning, Parquet as a whole.
+    organisation's own folder is looked at from its beginning, Parquet as a whole. ``is_part``:
+    only the beginning of a file was sent.
 
     Raises as ``submit_job`` does, and Unavailable where too many try Parquet at once.
     """
@@ -86,13 +108,29 @@ def dry_run(caller: Caller, slug: str, file: Received | Incoming, order: Order) 
     signature = Signature.from_json(version_to_score(caller, model, order.version).signature)
     order.check(signature)
     if isinstance(file, Received):
-        return _try_file(file.path, recognise(file.path, file.filename), signature, order)
+        format_ = recognise(file.path, file.filename)
+        if is_part:
+            _cut(file.path)
+        return _try_file(file.path, format_, signature, order, is_whole=not is_part)
     check_size(file.size)
     with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as copy:
         path = Path(copy.name)
         is_whole = _copy(file, path)
         format_ = recognise(path, file.filename)
+        if not is_whole:
+            _cut(path)
         return _try_file(path, format_, signature, order, is_whole=is_whole)
+
+
+def _cut(path: Path) -> None:
+    """Take off what was broken off: all behind the last line's end."""
+    with path.open("r+b") as stream:
+        is_utf16 = stream.read(2) == codecs.BOM_UTF16_LE
+        start = max(0, stream.seek(0, os.SEEK_END) - 1024**2)
+        stream.seek(start)
+        end = stream.read().rfind(b"\n")
+        if end >= 0:
+            stream.truncate(start + end + 1 + is_utf16)
 
 
 def _copy(file: Incoming, path: Path) -> bool:
@@ -170,6 +208,7 @@ def _settled(
 
 
 def _match(trial: Trial, reader: Reader, signature: Signature, order: Order) -> None:
+    trial.names = list(reader.columns)
     trial.matching = match(signature.inputs, reader.columns, order.columns)
 
 

@@ -1,32 +1,26 @@
-"""The pages of jobs: all of them, a new one, and one as it goes on."""
+"""The pages of jobs: all of them, and one as it goes on. A new one: ``intake_views``."""
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
-from django.utils import timezone
 
 from models_hub.doors import get_model_for
 from models_hub.models import HostedModel
-from portal.access import Permission
-from portal.error_pages import problem_json
-from portal.errors import BerthError, Invalid
-from portal.pages import PageRequest, deed, page, refuse
-from portal.uploads import required
-from workers.actions import OPEN, STOPPED, cancel_job, resume_job, submit_job
-from workers.doors import get_job_for, jobs_for, rows_of_job, rows_read
-from workers.downloads import download
-from workers.forms import JobForm, version_choices
+from portal.errors import Invalid
+from portal.pages import PageRequest, deed, page
+from workers.actions import OPEN, STOPPED, cancel_job, resume_job, retry_job
+from workers.doors import get_job_for, jobs_for, rows_of_job
+from workers.downloads import download, error_rows
 from workers.keeping import has_what_is_left
 from workers.models import Job
+from workers.options import Options
+from workers.pace import Pace
 from workers.removal import delete_job
 
 PAGE = 30
@@ -74,60 +68,6 @@ def _window(rows: QuerySet[Job], before: str) -> tuple[list[Job], str]:
 
 
 @page
-def job_new(request: PageRequest) -> HttpResponse:
-    """The form, and what comes of it: a job at work."""
-    request.caller.require(Permission.JOBS)
-    if request.method != "POST":
-        return _form(request, _fresh_form(request))
-    try:
-        job = _take(request)
-    except BerthError as error:
-        return _refused(request, error)
-    place = reverse("job", args=[job.pk])
-    if _wants_json(request):
-        return JsonResponse({"location": place}, status=201)
-    return redirect(place)
-
-
-def _fresh_form(request: PageRequest) -> JobForm:
-    """The live version of the model that ``?model=`` names is chosen, else the first one."""
-    choices = version_choices(request.caller)
-    values = [value for _, lines in choices for value, _ in lines]
-    slug = request.GET.get("model", "")
-    chosen = next((value for value in values if value.split()[0] == slug), None)
-    return JobForm(choices, initial={"version": chosen})
-
-
-def _take(request: PageRequest) -> Job:
-    file = required(request, "file")
-    slug, _, number = request.POST.get("version", "").partition(" ")
-    if not number.isascii() or not number.isdigit():
-        raise Invalid.field("version", "required", "Choose a version.")
-    key = request.POST.get("key", "").strip()
-    return submit_job(request.caller, slug, file, key=key, version=int(number[:9]))
-
-
-def _wants_json(request: PageRequest) -> bool:
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
-
-
-def _refused(request: PageRequest, error: BerthError) -> HttpResponse:
-    if _wants_json(request):
-        return problem_json(request, error)
-    form = JobForm(version_choices(request.caller), request.POST, request.FILES)
-    form.errors.clear()
-    refuse(form, error, instead="file")
-    return _form(request, form, error.status)
-
-
-def _form(request: PageRequest, form: JobForm, status: int = 200) -> HttpResponse:
-    most = settings.MAX_JOB_BYTES
-    note = f".csv, .parquet or .jsonl, also as .gz; at most {filesizeformat(most)}."
-    context = {"nav": "jobs", "form": form, "most": most, "file_note": note}
-    return render(request, "workers/new_job.html", context, status=status)
-
-
-@page
 def job(request: PageRequest, job_id: UUID) -> HttpResponse:
     """A job: how far it is, and when it has ended what came of it."""
     return _job_page(request, "workers/job.html", job_id)
@@ -151,6 +91,9 @@ def _job_page(
         "at_work": job.status in OPEN,
         "can_resume": job.status in STOPPED and has_what_is_left(job),
         "pace": Pace.of(job),
+        "retried": _retried(job),
+        "read_as": Options.from_json(job.reading).in_words,
+        "renamed": [pair for pair in job.mapping.items() if pair[0] != pair[1]],
         "errors": rows_of_job(job).filter(error__isnull=False)[:ERROR_ROWS],
     }
     if job.status not in OPEN:
@@ -158,24 +101,10 @@ def _job_page(
     return render(request, template, context)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a job goes. ``rows`` per second; ``left`` in seconds, None while unknown."""
-
-    read: int
-    rows: float
-    left: int | None
-
-    @classmethod
-    def of(cls, job: Any) -> "Pace":
-        """``job``: counted, as doors give it."""
-        if job.started_at is None:
-            return cls(0, 0.0, None)
-        seconds = ((job.finished_at or timezone.now()) - job.started_at).total_seconds()
-        rows = job.rows_done / max(seconds, 0.001)
-        known = job.rows_total is not None and rows > 0
-        left = int((job.rows_total - job.rows_done) / rows + 0.999) if known else None
-        return cls(job.rows_total or rows_read(job), rows, left)
+def _retried(job: Job) -> dict[str, Any]:
+    """The job that this one is a retry of, and those that are retries of it."""
+    found = Job.objects.filter(pk__in=[job.retry_of] if job.retry_of else [])
+    return {"parent": found.first(), "children": Job.objects.filter(retry_of=job.pk)[:10]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +162,20 @@ def delete(request: PageRequest, job_id: UUID) -> HttpResponse:
     delete_job(request.caller, job_id)
     messages.success(request, "The job is deleted.")
     return redirect("jobs")
+
+
+@deed
+def retry(request: PageRequest, job_id: UUID) -> HttpResponse:
+    """Try the rows that failed again, as a job of their own."""
+    made = retry_job(request.caller, job_id)
+    messages.success(request, "A new job tries just the rows that failed.")
+    return redirect("job", made.pk)
+
+
+@page
+def errors(request: PageRequest, job_id: UUID) -> HttpResponseBase:
+    """The rows that failed as a download."""
+    return error_rows(get_job_for(request.caller, job_id))
 
 
 @page

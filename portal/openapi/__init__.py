@@ -10,6 +10,7 @@ from typing import Any
 
 from portal.access import DESCRIPTIONS, KEY_SCOPES
 from portal.openapi.feeds import FEED_SCHEMAS
+from portal.openapi.intake import SCHEMAS as INTAKE_SCHEMAS
 from portal.openapi.operations import PARAMETERS, PATH_PARAMETERS, PATHS
 from portal.openapi.problems import PROBLEMS, TITLES
 from portal.openapi.recurring import RECURRING_SCHEMAS
@@ -52,7 +53,7 @@ def document() -> dict[str, Any]:
         "tags": [{"name": name} for name in TAGS],
         "paths": {path: {**_in_path(path), **methods} for path, methods in PATHS.items()},
         "components": {
-            "schemas": {**SCHEMAS, **RECURRING_SCHEMAS, **FEED_SCHEMAS},
+            "schemas": {**SCHEMAS, **INTAKE_SCHEMAS, **RECURRING_SCHEMAS, **FEED_SCHEMAS},
             "parameters": PARAMETERS,
             "responses": {str(status): _refusal(status) for status in TITLES},
             "securitySchemes": {

@@ -4,6 +4,7 @@ from typing import Any
 
 from portal.openapi.building import FILE, ONCE, PAGING, Operation, answer, as_json, operation, query
 from portal.openapi.feeds import FEEDS
+from portal.openapi.intake import ORDER
 from portal.openapi.recurring import SCHEDULES, WEBHOOKS
 from portal.openapi.schemas import (
     ARCHITECTURES,
@@ -152,19 +153,40 @@ PREDICTIONS: dict[str, dict[str, Operation]] = {
 JOBS: dict[str, dict[str, Operation]] = {
     "/models/{slug}/jobs": {
         "post": operation(
-            "submitJob", "Jobs", "jobs", "Score a file",
-            {"202": answer("The job, queued: ask its Location.", ref("Job"), location=True)},
-            400, 404, 409, 413, 415, 422,
-            body={"multipart/form-data": {"schema": record(
-                {
-                    "file": {**FILE,
-                             "description": "`.csv`, `.parquet` or `.jsonl`, each also `.gz`."},
-                    "key": text("The name of your own id column."),
-                    "version": whole("A version's number; without it the live one."),
-                },
-                "key", "version",
-            )}},
-            parameters=ONCE,
+            "submitJob", "Jobs", "jobs", "Score a file, or try how it would go",
+            {"202": answer("The job, queued: ask its Location.", ref("Job"), location=True),
+             "200": answer("Of a dry run: what the job would come to. Nothing is stored.",
+                           ref("DryRun"))},
+            400, 404, 409, 413, 415, 422, 503,
+            body={
+                "multipart/form-data": {"schema": record(
+                    {
+                        "file": {**FILE,
+                                 "description": "`.csv`, `.parquet` or `.jsonl`, each also `.gz`."},
+                        **ORDER,
+                        "columns": text("A JSON object; see `columns` in JSON.",
+                                        contentMediaType="application/json"),
+                    },
+                    *ORDER, "columns",
+                )},
+                **as_json(
+                    record({"source": text("A file in your own folder; see `GET /incoming`."),
+                            **ORDER,
+                            "columns": {"type": "object", "additionalProperties": text(),
+                                        "description": "By an input's name your column."}},
+                           *ORDER, "columns"),
+                    example={"source": "incoming/2026-11.csv.gz", "key": "id",
+                             "columns": {"education": "Years of school"}},
+                ),
+            },
+            parameters=[*ONCE, query("dry_run", yes_or_no(), "Only try it: count good and bad rows"
+                                     " of the first 100,000 and show the first bad ones.")],
+        ),
+    },
+    "/incoming": {
+        "get": operation(
+            "listIncoming", "Jobs", "jobs", "List the files in your own folder",
+            {"200": answer("The newest 200, the newest first.", ref("Incoming"))}, 503,
         ),
     },
     "/jobs": {
@@ -199,6 +221,22 @@ JOBS: dict[str, dict[str, Operation]] = {
                 "application/vnd.apache.parquet": {"schema": FILE},
             }}}, 404, 406, 409,
             parameters=[query("format", text(enum=["csv", "parquet"], default="csv"), "")],
+        ),
+    },
+    "/jobs/{id}/errors": {
+        "get": operation(
+            "downloadErrors", "Jobs", "read", "Download the rows that could not be scored",
+            {"200": {"description": "Your columns as they came, and `error`.",
+                     "content": {"text/csv": {"schema": text()}}}}, 404, 409,
+            more="Mend them and send the file again, with `retry_of`.",
+        ),
+    },
+    "/jobs/{id}/retry": {
+        "post": operation(
+            "retryJob", "Jobs", "jobs", "Try the rows again that could not be scored",
+            {"202": answer("A new job of just these rows.", ref("Job"), location=True)},
+            404, 409, 422,
+            parameters=[*ONCE, query("version", whole(minimum=1), "Another version's number.")],
         ),
     },
     "/jobs/{id}/cancel": {

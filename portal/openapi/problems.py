@@ -70,6 +70,7 @@ PROBLEMS: dict[str, Explained] = {
     "too_many": Explained(409, "The organisation has as many of these as it may: delete one."),
     "webhook_off": Explained(409, "The webhook is switched off: switch it on first."),
     "delivery_pending": Explained(409, "The message is on its way already."),
+    "nothing_failed": Explained(409, "No row of this job failed: there is nothing to retry."),
     "account_exists": Explained(409, "There is an account with this e-mail address already."),
     "already_member": Explained(409, "This person is a member already."),
     "last_owner": Explained(409, "An organisation keeps at least one owner."),

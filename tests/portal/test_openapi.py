@@ -106,7 +106,9 @@ def call(api: Client) -> Call:
         operation = described()[method, path]
         address = V1 + path.format(**arguments)
         sent = operation.get("requestBody", {}).get("content", {})
-        if "application/json" in sent:
+        parts = body.values() if isinstance(body, dict) else ()
+        is_form = any(isinstance(part, SimpleUploadedFile) for part in parts)
+        if "application/json" in sent and not is_form:
             fitting(sent["application/json"]["schema"], body)
             answer = getattr(api, method)(address, body, content_type="application/json")
         else:
@@ -227,6 +229,12 @@ def test_answers_about_jobs_fit(call: Call, cast: Cast) -> None:
     assert call("post", "/jobs/{id}/cancel", id=job["id"]).status_code == 409
     call("post", "/jobs/{id}/resume", id=job["id"])
     call("get", "/jobs")
+    assert call("get", "/jobs/{id}/errors", id=job["id"]).status_code == 200
+    assert call("post", "/jobs/{id}/retry", id=job["id"]).status_code == 202
+    batch.drain()
+    call("get", "/incoming")
+    missing = {"source": "incoming/none.csv", "decimal": ",", "columns": {"city": "Town"}}
+    assert call("post", "/models/{slug}/jobs", missing, slug="grades").status_code == 422
     erasure = call("post", "/erasures", {"key": "a"}).json()
     call("get", "/erasures")
     assert call("get", "/erasures/{id}", id=erasure["id"]).json()["status"] == "pending"

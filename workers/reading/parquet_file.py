@@ -32,11 +32,11 @@ from workers.reading.lines import unpacked
 
 JOB = "models_hub.sandbox.parquet"
 #: Address space, of which the child's libraries take 1.1 GiB before it has read anything.
-MEMORY = 2 << 30
+MEMORY = 3 << 30
 SECONDS = 60.0  # for a batch; between two the child is stopped
 LIMITS = Limits(wall=SECONDS, cpu=None, memory=MEMORY, result=64 << 20, json=4 << 20)
 _TOO_MUCH = (
-    "The Parquet file is damaged, or its row groups take more than the 2 GB of memory that there"
+    "The Parquet file is damaged, or its row groups take more than the 3 GB of memory that there"
     " are to read them. Write it with at most a million rows in a group."
 )
 

@@ -11,6 +11,9 @@
 //                                      the first step of each pointer names the field; shown beside it
 //                                      and in a summary on top, which takes the focus
 //   any HTML that holds the same form  (a fragment or a page) that form takes this one's place
+// A submit button with data-upload-check only asks what would come of it: of the HTML's form the part
+// [data-upload-report] takes this one's place, and the chosen file stays. Of a large text file only the beginning
+// is sent then, and the field "part" says so.
 // Anything else, or a broken line, becomes a sentence in the summary. Without this script the form posts as usual.
 
 const part = (form, name) => form.querySelector(`[data-upload-${name}]`);
@@ -103,6 +106,25 @@ function replace(form, html) {
   fresh.querySelector(".errors")?.focus();
 }
 
+function report(form, html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("[data-upload-report]");
+  const place = part(form, "report");
+  if (!fresh || !place) return replace(form, html);
+  place.replaceWith(fresh);
+  fresh.focus();
+  fresh.scrollIntoView({ block: "nearest" });
+}
+
+const ENOUGH = 8 * 1024 * 1024;
+
+function shorten(data) {
+  for (const [name, file] of [...data]) {
+    if (!(file instanceof File) || file.size <= ENOUGH || !/\.(csv|jsonl|ndjson)$/i.test(file.name)) continue;
+    data.set(name, file.slice(0, ENOUGH), file.name);
+    data.set("part", "1");
+  }
+}
+
 function json(request) {
   try {
     return JSON.parse(request.responseText);
@@ -115,8 +137,9 @@ function wentElsewhere(form, request) {
   return request.status < 300 && request.responseURL && request.responseURL.split("#")[0] !== form.action.split("#")[0];
 }
 
-function answer(form, request) {
+function answer(form, request, isCheck) {
   const type = request.getResponseHeader("Content-Type") ?? "";
+  if (isCheck && request.status === 200 && type.includes("html")) return idle(form), report(form, request.responseText);
   if (wentElsewhere(form, request)) return location.assign(request.responseURL);
   if (type.includes("html")) return replace(form, request.responseText);
   const body = json(request);
@@ -142,12 +165,14 @@ function send(form, submitter) {
   if (large.length) return refuse(form, "", large);
   clear(form);
   const data = new FormData(form, submitter);
+  const isCheck = submitter?.matches("[data-upload-check]") ?? false;
+  if (isCheck) shorten(data);
   busy(form);
   const request = new XMLHttpRequest();
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "application/json, text/html;q=0.5");
   request.upload.addEventListener("progress", (event) => event.lengthComputable && advance(form, event.loaded / event.total));
-  request.addEventListener("load", () => answer(form, request));
+  request.addEventListener("load", () => answer(form, request, isCheck));
   request.addEventListener("error", () => refuse(form, "The connection broke before the file had arrived. Nothing was stored; try again."));
   request.addEventListener("abort", () => idle(form));
   part(form, "cancel")?.addEventListener("click", () => request.abort(), { once: true });

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workers", "0003_relay_state")]
+    dependencies = [("workers", "0006_shelves")]
 
     operations = [
         migrations.AddField(

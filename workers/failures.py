@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import polars as pl
+import polars.selectors as cs
 
 from portal.tenancy import scope
 from workers.models import Chunk, Job, JobRow
@@ -49,8 +50,8 @@ class MendedRows:
         cells = [pl.col(str(i)).alias(str(place)) for place, i in enumerate(self._kept)]
         for batch in self._reader.batches(offset, first_row):
             frame = batch.frame.select(*cells, ERROR)
-            plain = pl.exclude(ERROR) & pl.col(pl.String)
-            yield Batch(frame.with_columns(plain.str.replace(_DEFUSED, "$1")), batch.offset)
+            texts = (cs.string() - cs.by_name(ERROR)).as_expr()
+            yield Batch(frame.with_columns(texts.str.replace(_DEFUSED, "$1")), batch.offset)
 
 
 def failed_rows(job: Job, start: int = 0) -> Iterator[tuple[int, pl.DataFrame, list[str]]]:

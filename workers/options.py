@@ -47,7 +47,7 @@ class Options:
 
     @property
     def in_words(self) -> str:
-        """As people say it: “Windows-1252, semicolons, decimal comma”; empty for nothing."""
+        """As people say it: “Windows-1252, columns parted by semicolon, decimal comma”."""
         names = {sign: name for name, sign in DELIMITERS.items()}
         delimiter = names.get(self.delimiter, "")
         parts = [

@@ -24,7 +24,7 @@ from portal.rest import JSONParser
 from portal.tenancy import scope
 from portal.uploads import Received, required
 from workers.actions import cancel_job, resume_job, retry_job, submit_job
-from workers.doors import get_job_for, jobs_for, rows_of_job
+from workers.doors import get_job_for, get_uncounted_job_for, jobs_for, rows_of_job
 from workers.downloads import download, error_rows
 from workers.labels import label_text
 from workers.models import Job, JobRow
@@ -179,7 +179,7 @@ class JobRowsView(ApiView):
     """``GET /jobs/{id}/rows``, with ``?key=`` those of one key"""
 
     def get(self, request: Request, job_id: UUID) -> Response:
-        job = get_job_for(self.caller, job_id)
+        job = get_uncounted_job_for(self.caller, job_id)
         labels = labels_of(job)
         rows = rows_of_job(job, key=request.query_params.get("key"))
         return Response(page_of(request, rows, lambda row: row_json(row, labels), order="row"))
@@ -189,7 +189,7 @@ class JobResultView(ApiView):
     """``GET /jobs/{id}/result?format=csv`` (or ``parquet``)"""
 
     def get(self, request: Request, job_id: UUID) -> StreamingHttpResponse:
-        job = get_job_for(self.caller, job_id)
+        job = get_uncounted_job_for(self.caller, job_id)
         return download(job, request.query_params.get("format", "csv"))
 
 

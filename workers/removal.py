@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from portal import turns
 from portal.access import Caller, Permission, record
 from portal.errors import Conflict
 from workers.actions import OPEN, locked
@@ -40,3 +41,4 @@ def remove(caller: Caller, job: Job, **why: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_DELETE_ROWS, [job.pk])
     job.delete()
+    turns.announce(turns.Kind.PURGE)  # of its shelf, where it has one

@@ -8,11 +8,12 @@ import pytest
 from django.db import DatabaseError, connection, connections
 from django.test import Client
 
-from portal import tenancy
+from portal import tenancy, turns
 from tests.cast import Cast
 from tests.workers.conftest import table
 from workers import purging, shelves
-from workers.models import JobRow, Shelf
+from workers.keeping import drop_inputs
+from workers.models import Job, JobRow, Shelf
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 Run = Callable[..., Any]
@@ -149,6 +150,19 @@ def test_a_shelf_goes_with_its_job_and_leaves_nothing(
     assert partitions() == before
     with tenancy.scope(cast.acme.pk):
         assert not Shelf.objects.exists()
+
+
+def test_a_shelf_goes_too_where_no_inputs_are_left_to_remove(
+    large: None, before: list[str], run: Run, api: Client, cast: Cast
+) -> None:
+    job = run(csv())
+    with tenancy.scope(cast.acme.pk):
+        drop_inputs(Job.objects.get())
+    purging.drain()
+    assert api.delete(f"/api/v1/jobs/{job['id']}").status_code == 204
+    assert turns.waiting_kinds() == [turns.Kind.PURGE]
+    purging.drain()
+    assert partitions() == before
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])

@@ -20,9 +20,10 @@ from portal.environment import DATABASE, OWNER
 
 _JOB = """
 INSERT INTO workers_job (id, organisation_id, version_id, status, filename, format, sha256, size,
-    stored, key_column, columns, shelf, upload_gone, inputs_gone, rows_erased, crashes,
-    created_by, created, finished_at)
-SELECT %s, organisation_id, id, 'succeeded', 'bench.csv', 'csv', '', 0, 0, 'id', '[]', 0, true,
+    stored, key_column, columns, source, reading, mapping, shelf, upload_gone,
+    inputs_gone, rows_erased, crashes, created_by, created, finished_at)
+SELECT %s, organisation_id, id, 'succeeded', 'bench.csv', 'csv', '', 0,
+    0, 'id', '[]', '', '{}', '{}', 0, true,
     true, 0, 0, 'bench', now(), now() FROM models_hub_version LIMIT 1
 """
 _ROWS = """

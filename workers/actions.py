@@ -23,7 +23,7 @@ from portal.tenancy import current
 from portal.uploads import Received
 from workers import endings
 from workers.doors import get_job_for
-from workers.keeping import require_inputs
+from workers.keeping import require_inputs, require_kept_rows
 from workers.models import FAILED_ROWS, Chunk, Job
 from workers.orders import Order
 from workers.recognition import check_size, kind_of, recognise
@@ -101,7 +101,7 @@ def retry_job(caller: Caller, job_id: UUID, *, version: int | None = None) -> Jo
     """A new job of just those rows of an ended one that could not be scored, as they were read.
 
     ``version``: another ready version of the same model; the same one unless given. Raises
-    Conflict while the job is at work, and when no row of it failed.
+    Conflict while the job is at work, when no row of it failed, and when its rows are not kept.
     """
     caller.require(Permission.JOBS)
     parent = get_job_for(caller, job_id)
@@ -109,6 +109,7 @@ def retry_job(caller: Caller, job_id: UUID, *, version: int | None = None) -> Jo
         raise Conflict("The job has not ended yet.", code="job_not_ended")
     if not parent.rows_failed:  # type: ignore[attr-defined]  # counted, as doors give it
         raise Conflict("No row of this job failed.", code="nothing_failed")
+    require_kept_rows(parent)
     number = parent.version.number if version is None else version
     chosen = version_to_score(caller, parent.version.model, number)
     with transaction.atomic():

@@ -6,6 +6,7 @@ import polars as pl
 import polars.selectors as cs
 
 from portal.tenancy import scope
+from workers.keeping import require_kept_rows
 from workers.models import Chunk, Job, JobRow
 from workers.objects import object_of
 from workers.reading import ERROR, Batch, Options, Reader, UnreadableFile
@@ -58,9 +59,11 @@ def failed_rows(job: Job, start: int = 0) -> Iterator[tuple[int, pl.DataFrame, l
     """The failed rows from row ``start`` on, a stored object's at a time: the row after the
     object's last one, the rows as they were read (a Batch's frame), and the error of each.
 
-    Enters the scope. Raises Unavailable.
+    Enters the scope. Raises Unavailable, and Conflict where the rows are not kept any more.
     """
     with scope(job.organisation_id):
+        job.refresh_from_db(fields=["inputs_gone"])
+        require_kept_rows(job)
         chunks = list(
             Chunk.objects.filter(job=job, rows_bad__gt=0, row_to__gt=start)
             .order_by("object_from", "row_from")
@@ -70,7 +73,7 @@ def failed_rows(job: Job, start: int = 0) -> Iterator[tuple[int, pl.DataFrame, l
         frame = object_of(chunk)
         first, end = chunk.object_from, chunk.object_from + frame.height
         with scope(job.organisation_id):
-            bad = JobRow.objects.filter(job_id=job.pk, error__isnull=False)
+            bad = JobRow.objects.filter(shelf=job.shelf, job=job, error__isnull=False)
             bad = bad.filter(row__gte=max(start, first), row__lt=end).order_by("row")
             rows = list(bad.values_list("row", "error"))
         if rows:
@@ -80,7 +83,9 @@ def failed_rows(job: Job, start: int = 0) -> Iterator[tuple[int, pl.DataFrame, l
 
 def csv_pieces(job: Job) -> Iterator[bytes]:
     """The failed rows as CSV: the caller's own columns as they came, and ``error``. Safe to open
-    in a spreadsheet, as a result is. Raises Conflict while the job is at work."""
+    in a spreadsheet, as a result is. Raises Conflict while the job is at work, and where its
+    rows are not kept any more."""
+    require_kept_rows(job)
     columns = result_of(job, "csv").columns
     return _pieces(job, [*columns, _error_name(columns)])
 

@@ -16,8 +16,10 @@ from workers.models import Chunk, Job, Leftover
 
 
 def give_up(digests: Iterable[str]) -> None:
-    """These objects are not needed any more by whoever calls."""
-    found = [Leftover(organisation_id=current(), sha256=sha256) for sha256 in digests]
+    """These objects are not needed any more by whoever calls; "" is none (a job of another's failed
+    rows has no file)."""
+    named = filter(None, digests)
+    found = [Leftover(organisation_id=current(), sha256=sha256) for sha256 in named]
     if found:
         Leftover.objects.bulk_create(found, batch_size=1_000)
         turns.announce(turns.Kind.PURGE)
@@ -57,6 +59,12 @@ def require_inputs(job: Job) -> None:
             "The job can't go on: its file is not kept any more. Send it again as a new job.",
             code="inputs_gone",
         )
+
+
+def require_kept_rows(job: Job) -> None:
+    """Raises Conflict where the rows that were read for the job are not kept any more."""
+    if job.inputs_gone:
+        raise Conflict("The rows of this job are not kept any more.", code="inputs_gone")
 
 
 def remove_leftover(leftover: Leftover) -> None:

@@ -7,8 +7,11 @@ import pytest
 from django.test import Client
 
 from models_hub.models import Version
+from portal import tenancy, turns
 from tests.cast import Cast
-from workers import batch
+from workers import batch, purging
+from workers.keeping import drop_inputs
+from workers.models import Job, Leftover
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 Run = Callable[..., Any]
@@ -97,3 +100,41 @@ def test_a_retry_of_another_organisations_job_is_not_found(
     charlie = cast.api(organisation=cast.other)
     assert charlie.post(f"{V1}/jobs/{job['id']}/retry").status_code == 404
     assert charlie.get(f"{V1}/jobs/{job['id']}/errors").status_code == 404
+
+
+def forget_rows_of(cast: Cast, job: Any) -> None:
+    with tenancy.scope(cast.acme.pk):
+        drop_inputs(Job.objects.get(pk=job["id"]))
+
+
+def test_failed_rows_that_are_not_kept_are_neither_sent_nor_tried_again(
+    run: Run, api: Client, cast: Cast
+) -> None:
+    job = run(CONTENT, key="id")
+    forget_rows_of(cast, job)
+    address = f"{V1}/jobs/{job['id']}"
+    for answer in (api.get(f"{address}/errors"), api.post(f"{address}/retry")):
+        assert (answer.status_code, answer.json()["type"]) == (409, "/api/problems/inputs_gone")
+
+
+def test_a_retry_whose_rows_go_before_it_read_them_fails_and_says_so(
+    run: Run, api: Client, cast: Cast
+) -> None:
+    first = run(CONTENT, key="id")
+    answer = api.post(f"{V1}/jobs/{first['id']}/retry")
+    forget_rows_of(cast, first)
+    batch.drain()
+    again = api.get(answer["Location"]).json()
+    assert (again["status"], again["error"]["code"]) == ("failed", "inputs_gone")
+
+
+def test_a_retry_has_no_file_of_its_own_to_remove(run: Run, api: Client, cast: Cast) -> None:
+    first = run(CONTENT, key="id")
+    again = api.post(f"{V1}/jobs/{first['id']}/retry").json()
+    batch.drain()
+    for job in (first, again):
+        assert api.delete(f"{V1}/jobs/{job['id']}").status_code == 204
+    purging.drain()
+    assert turns.waiting_kinds() == []
+    with tenancy.scope(cast.acme.pk):
+        assert not Leftover.objects.exists()

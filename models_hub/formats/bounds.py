@@ -15,7 +15,13 @@ from scipy.interpolate import BSpline
 from sklearn.neighbors import BallTree, KDTree
 
 from models_hub.formats.refusal import Refused
-from models_hub.formats.trees import check_boosting, check_histograms, check_tree_model
+from models_hub.formats.trees import (
+    check_boosting,
+    check_histograms,
+    check_lightgbm,
+    check_tree_model,
+    check_xgboost,
+)
 
 _MAX_OBJECTS = 1_000_000
 Check = Callable[[Any], None]
@@ -120,23 +126,9 @@ def _check_vocabulary(model: Any) -> None:
     demand(all(0 <= int(number) < len(numbers) for number in numbers), "A vocabulary")
 
 
-def _check_lightgbm(booster: Any) -> None:
-    """A LightGBM model, as it says itself in its text format: a split's children come after it,
-    since each was made by splitting a leaf; one that points back would be followed for ever."""
-    if type(booster).__module__.partition(".")[0] != "lightgbm":
-        return
-    for line in booster.model_to_string(num_iteration=-1, importance_type="split").splitlines():
-        name, _, numbers = line.partition("=")
-        if name in ("left_child", "right_child"):
-            children = np.array(numbers.split(), dtype=np.int64)
-            order = np.arange(len(children))
-            demand(bool(((children < 0) | (children > order)).all()), "A tree")
-            demand(bool((children < len(children)).all()), "A tree")
-            demand(bool((children >= -len(children) - 1).all()), "A tree")
-
-
 _BY_ATTRIBUTE: dict[str, Check] = {
-    "_handle": _check_lightgbm,
+    "_handle": check_lightgbm,
+    "handle": check_xgboost,
     "tree_": check_tree_model,
     "estimators_": check_boosting,
     "_predictors": check_histograms,

@@ -4,6 +4,7 @@ See `bounds`, which finds them. Every function takes a part of a model and raise
 (`model_damaged`), or any error at all for a part whose attributes are of other types.
 """
 
+import json
 from itertools import chain
 from typing import Any
 
@@ -72,6 +73,52 @@ def _check_predictor(predictor: Any, features: int, categorical: Any) -> None:
     for sets in (predictor.binned_left_cat_bitsets, predictor.raw_left_cat_bitsets):
         _demand(sets.ndim == 2 and sets.shape[1] == BITSET)
         _demand(not split.any() or int(nodes["bitset_idx"][split].max()) < len(sets))
+
+
+def check_lightgbm(booster: Any) -> None:
+    """A LightGBM model, as it says itself in its text format. A split's children come after it,
+    since each was made by splitting a leaf: one that points back would be followed for ever."""
+    if not _is_of(booster, "lightgbm"):
+        return
+    features = booster.num_feature()
+    for line in booster.model_to_string(num_iteration=-1).splitlines():
+        name, _, numbers = line.partition("=")
+        if name in ("left_child", "right_child"):
+            children = np.array(numbers.split(), dtype=np.int64)
+            count, place = len(children), np.arange(len(children))
+            _demand(bool(((children < 0) | (children > place)).all()))
+            _demand(bool(((children < count) & (children >= -count - 1)).all()))
+        elif name == "split_feature":
+            asked = np.array(numbers.split(), dtype=np.int64)
+            _demand(bool(((asked >= 0) & (asked < features)).all()))
+
+
+def check_xgboost(booster: Any) -> None:
+    """An XGBoost model, as it says itself in JSON: whoever walks down from a root meets each
+    node once at most. Nodes that were pruned lie about unreached, and numbers may be used again."""
+    if not _is_of(booster, "xgboost"):
+        return
+    kind = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
+    features = booster.num_features()
+    for tree in kind.get("gbtree", kind)["model"].get("trees", ()):
+        left, right, asked = (
+            np.array(tree[name], dtype=np.int64)
+            for name in ("left_children", "right_children", "split_indices")
+        )
+        _demand(len(left) == len(right) == len(asked) > 0)
+        met, level = 0, np.zeros(1, dtype=np.int64)
+        while len(level):
+            met += len(level)
+            inner = level[left[level] >= 0]
+            _demand(
+                met <= len(left) and not ((asked[inner] < 0) | (asked[inner] >= features)).any()
+            )
+            level = np.concatenate([left[inner], right[inner]])
+            _demand(bool(((level > 0) & (level < len(left))).all()))
+
+
+def _is_of(part: Any, library: str) -> bool:
+    return type(part).__module__.partition(".")[0] == library
 
 
 def _check(left: Any, right: Any, feature: Any, features: int) -> None:

@@ -1,5 +1,6 @@
 """Fitted models that look right and whose numbers point astray; as pickles and as skops files."""
 
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 from sklearn.svm import SVR
+from xgboost import XGBRegressor
 
 from tests.models_hub.hostile import Build, Case
 
@@ -155,6 +157,20 @@ def boosted_cycle(_: Path) -> bytes:
     return re.sub(rb"left_child=\d", b"left_child=0", pickle.dumps(model), count=1)
 
 
+def extreme(name: str, number: int) -> Build:
+    """A model of XGBoost in whose first tree the root has another child or column."""
+
+    def build(_: Path) -> bytes:
+        model = fitted(XGBRegressor(n_estimators=2, max_depth=3))
+        booster = model.get_booster()
+        content = json.loads(booster.save_raw("json"))
+        content["learner"]["gradient_booster"]["model"]["trees"][0][name][0] = number
+        booster.load_model(bytearray(json.dumps(content).encode()))  # it checks nothing
+        return pickle.dumps(model)
+
+    return build
+
+
 def version_of_no_text(_: Path) -> bytes:
     """The version is an object whose text is endless; the model's tree is cyclic."""
     model = cycle()
@@ -174,5 +190,8 @@ MODELS = [
     Case("NaN for every row", "m.pkl", "cannot_predict", pickled(not_a_number)),
     Case("a false version", "m.pkl", "sklearn_version_unsupported", false_version),
     Case("a cycle in LightGBM", "m.pkl", DAMAGED, boosted_cycle),
+    Case("a cycle in XGBoost", "m.pkl", DAMAGED, extreme("left_children", 0)),
+    Case("a child beyond XGBoost's nodes", "m.pkl", DAMAGED, extreme("left_children", 1 << 28)),
+    Case("a column beyond XGBoost's", "m.pkl", DAMAGED, extreme("split_indices", 1 << 20)),
     Case("a version that is no text", "m.pkl", DAMAGED, version_of_no_text),
 ]

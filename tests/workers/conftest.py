@@ -14,7 +14,7 @@ from berth.signature import Output, Signature
 from models_hub import sealing
 from models_hub.actions import create_model, promote
 from models_hub.models import Version
-from portal import tenancy
+from portal import tenancy, turns
 from portal.access import system
 from portal.models import Organisation
 from tests import compacts
@@ -97,6 +97,18 @@ def submit(api: Client) -> Submit:
         return answer.json()
 
     return send
+
+
+@pytest.fixture
+def bob(cast: Cast, salary: Version) -> Client:
+    """Bob's browser."""
+    return cast.browser(cast.bob)
+
+
+@pytest.fixture
+def no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests ring themselves."""
+    monkeypatch.setattr(turns, "ring", lambda kind: None)
 
 
 @pytest.fixture

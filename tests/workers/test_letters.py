@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from models_hub.models import Deployment, Version
+from models_hub.models import Deployment
 from portal import tenancy, turns
 from portal.models import Membership
 from tests.cast import Cast
@@ -22,21 +22,13 @@ from workers import batch, outgoing, tasks
 from workers.letters import Letters
 from workers.models import Job, Letter, Schedule
 
-pytestmark = pytest.mark.django_db(databases=["default", "owner"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "owner"]),
+    pytest.mark.usefixtures("no_bell"),
+]
 CONTENT = b"id,experience,education,region\nann,10,12,east\nben,many,12,east\n"
 Later = Callable[[], None]
 PLAN = {"name": "Payroll", "every": "day", "at": "02:30", "zone": "Europe/Berlin"}
-
-
-@pytest.fixture(autouse=True)
-def no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests ring themselves."""
-    monkeypatch.setattr(turns, "ring", lambda kind: None)
-
-
-@pytest.fixture
-def bob(cast: Cast, salary: Version) -> Client:
-    return cast.browser(cast.bob)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from models_hub.models import Version
 from portal import tenancy
 from portal.models import Membership, Role
 from tests.cast import Cast
@@ -16,11 +15,6 @@ from workers import batch
 pytestmark = pytest.mark.django_db(databases=["default", "owner"])
 Run = Callable[..., Any]
 CONTENT = b"id,experience,education,region\nann,10,12,east\nben,many,12,east\n"
-
-
-@pytest.fixture
-def bob(cast: Cast, salary: Version) -> Client:
-    return cast.browser(cast.bob)
 
 
 def send(client: Client, content: bytes = CONTENT, **more: Any) -> Any:

@@ -1,19 +1,15 @@
 """The feed over HTTPS, from a portal with a certificate authority of its own."""
 
-import datetime
-import ipaddress
 import ssl
 import threading
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from berth.bundle import Bundle
 from berth.feed.manifest import Manifest
 from berth.feed.sources import Away, CaughtUp, HttpSource
+from tests.certificates import self_signed
 from tests.instance import wait_for
 from tests.runtime.feed.fake import FakePortal
 
@@ -21,29 +17,13 @@ from tests.runtime.feed.fake import FakePortal
 @pytest.fixture
 def authority(tmp_path: Path, portal: FakePortal) -> str:
     """The certificate's file; the portal shows it from now on."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "portal")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (tmp_path / "key.pem").write_bytes(private)
-    (tmp_path / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    path = tmp_path / "portal.pem"
+    path.write_bytes(self_signed())
     portal.down()
     portal.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    portal.tls.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    portal.tls.load_cert_chain(path)
     portal.up()
-    return str(tmp_path / "certificate.pem")
+    return str(path)
 
 
 def test_it_follows_a_portal_whose_authority_it_was_given(

@@ -7,25 +7,17 @@ import pytest
 from django.test import Client
 
 from models_hub.models import Version
-from portal import tenancy, turns
+from portal import tenancy
 from portal.models import Membership, Role
 from tests.cast import Cast
 from tests.workers.recurring.conftest import PLAN, people
 from workers import batch
 
-pytestmark = pytest.mark.django_db(databases=["default", "owner"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "owner"]),
+    pytest.mark.usefixtures("no_bell"),
+]
 HOOK = {"url": "https://hr.example.com/berth", "events": ["job.failed"]}
-
-
-@pytest.fixture(autouse=True)
-def no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests ring themselves."""
-    monkeypatch.setattr(turns, "ring", lambda kind: None)
-
-
-@pytest.fixture
-def bob(cast: Cast, salary: Version) -> Client:
-    return cast.browser(cast.bob)
 
 
 @pytest.fixture

@@ -25,13 +25,10 @@ from workers.models import Job, Run, Schedule
 from workers.recurring import running, sources
 from workers.recurring.plans import FIELDS
 
-pytestmark = pytest.mark.django_db(databases=["default", "owner"])
-
-
-@pytest.fixture(autouse=True)
-def no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests ring themselves."""
-    monkeypatch.setattr(turns, "ring", lambda kind: None)
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "owner"]),
+    pytest.mark.usefixtures("no_bell"),
+]
 
 
 def runs(api: Client, schedule: Any) -> list[Any]:

@@ -22,6 +22,17 @@ def _named(choices: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, name.capitalize()) for name in choices]
 
 
+def key_field() -> forms.CharField:
+    """The name of the caller's own id column."""
+    return forms.CharField(
+        required=False,
+        max_length=200,
+        label="Your id column",
+        help_text="Its values are kept beside the predictions, to look rows up by.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+
 class JobForm(forms.Form):
     """Which version scores which file, and how the file is read. A file that is sent goes through
     ``portal.uploads``."""
@@ -31,13 +42,7 @@ class JobForm(forms.Form):
     )
     file = forms.FileField(help_text="One row for each prediction, with the model’s columns.")
     source = forms.ChoiceField(required=False, label="Or a file in your folder")
-    key = forms.CharField(
-        required=False,
-        max_length=200,
-        label="Your id column",
-        help_text="Its values are kept beside the predictions, to look rows up by.",
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
-    )
+    key = key_field()
     encoding = forms.ChoiceField(required=False, choices=[FOUND_OUT, *_named(ENCODINGS)])
     delimiter = forms.ChoiceField(
         required=False, choices=[FOUND_OUT, *_named(DELIMITERS)], label="Delimiter"

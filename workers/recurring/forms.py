@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from workers.forms import Choices
+from workers.forms import Choices, key_field
 from workers.models import Schedule
 from workers.recurring.timetable import Every, zones
 from workers.recurring_models import WEEKDAYS
@@ -22,13 +22,7 @@ class ScheduleForm(forms.Form):
         help_text="The live version is picked at each run, unless you fix one.",
     )
     file = forms.FileField(help_text="It is kept, and scored anew each time.")
-    key = forms.CharField(
-        required=False,
-        max_length=200,
-        label="Your id column",
-        help_text="Its values are kept beside the predictions, to look rows up by.",
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
-    )
+    key = key_field()
     every = forms.ChoiceField(choices=EVERY, initial=Every.DAY, widget=forms.RadioSelect)
     weekday = forms.ChoiceField(
         label="On", choices=[(day, day.title()) for day in WEEKDAYS], required=False

@@ -202,7 +202,8 @@ def _settled(
     _match(trial, reader, signature, order)
     mapping = {**order.columns, **trial.matching.columns}
     options = found_options(reader, Inputs(signature, reader.columns, mapping), batch)
-    trial.reading = options.to_json()
+    if not trial.matching.missing:  # else the decimals of those columns are not known yet
+        trial.reading = options.to_json()
     trial.columns = _described(reader.columns, batch.frame, options.decimal)
     return Inputs(signature, reader.columns, mapping, options.decimal or ".")
 

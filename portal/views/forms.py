@@ -112,14 +112,12 @@ class KeepingForm(forms.Form):
     """What the organisation keeps, and how long."""
 
     keep_inputs = forms.BooleanField(
-        label="Keep the rows of a job's file beside its predictions",
+        label="Keep the rows of a job’s file beside its predictions",
         required=False,
         help_text="Without them a result has only the key, the prediction and the error.",
     )
-    inputs_days = _days("Days that a job's rows are kept", "Counted from its end.")
-    jobs_days = _days(
-        "Days that jobs are kept", "Then a job goes whole: rows, predictions and verification."
-    )
+    inputs_days = _days("Days that a job’s rows are kept", "Counted from its end.")
+    jobs_days = _days("Days that jobs are kept", "Then a job goes whole: rows and predictions.")
     live_days = _days(
         "Days that live predictions are kept", "Counted from the answer: question and answer go."
     )

@@ -16,8 +16,9 @@ class WorkersConfig(AppConfig):
         app.set_default()
 
         def jobs() -> int:
-            # A recurring job scores the same file again and again, which is stored once.
-            alike = Job.objects.order_by().values("sha256", "version", "key_column")
+            # What is read alike is stored once: a recurring job scores one file again and again.
+            read = ("sha256", "retry_of", "mapping", "reading", "version", "key_column")
+            alike = Job.objects.order_by().values(*read)
             upload = Coalesce(Max("size", filter=Q(upload_gone=False)), 0)
             rooms = alike.annotate(room=upload + Max("stored"))
             return rooms.aggregate(total=Sum("room"))["total"] or 0

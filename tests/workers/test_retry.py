@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from models_hub.models import Version
+from models_hub.quota import stored_bytes
 from portal import tenancy, turns
 from tests.cast import Cast
 from workers import batch, purging
@@ -66,6 +67,25 @@ def test_failed_rows_are_tried_again_as_they_were_read(
     assert (again["status"], again["rows_total"], again["rows_failed"]) == ("partial", 3, 3)
     assert [row["key"] for row in rows(again)] == ["b", "d", "e"]
     assert rows(again)[1]["error"] == "This row has 3 cells, the header has 5."
+
+
+def test_retries_of_different_jobs_take_room_of_their_own(
+    run: Run, api: Client, cast: Cast
+) -> None:
+    parents = [run(CONTENT.replace(b"many", word)) for word in (b"lots", b"none")]
+    grown = [room(cast)]
+    for parent in (*parents, parents[0]):
+        api.post(f"{V1}/jobs/{parent['id']}/retry")
+        batch.drain()
+        grown.append(room(cast))
+    first, second, third, again = grown
+    assert first < second < third
+    assert again == third  # the same rows, which are stored once
+
+
+def room(cast: Cast) -> int:
+    with tenancy.scope(cast.acme.pk):
+        return stored_bytes()
 
 
 def test_the_same_idempotency_key_retries_once(run: Run, api: Client) -> None:
